@@ -1,0 +1,1 @@
+"""The command line: thin, prints, and knows no napari except to open it."""

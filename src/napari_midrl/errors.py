@@ -1,0 +1,63 @@
+"""What can go wrong, as types.
+
+MidrlError                      everything this package raises on purpose
+├── InputError                  a file or a value from outside is not usable
+│   ├── ImageError              an image file: empty, truncated, huge, ambiguous
+│   │   └── SeriesError         DICOM files that do not form one volume
+│   └── LandmarkFileError       a landmark or trajectory file; names row and column
+├── PackError                   an agent pack: weights, card, or both
+├── OverwriteError              a write would replace something it should not
+└── SearchError                 a search cannot run on this volume
+
+A caller's own mistake (wrong shape, wrong type) is a ``ValueError`` or
+``TypeError``, as everywhere in Python.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class MidrlError(Exception):
+    """Everything this package raises on purpose."""
+
+
+class InputError(MidrlError):
+    """A file or value from outside cannot be used.
+
+    Parameters
+    ----------
+    cause
+        What was expected and what came, in words for the user.
+    path
+        The offending file; it leads the message.
+    """
+
+    def __init__(self, cause: str, path: str | Path | None = None) -> None:
+        self.cause = cause
+        self.path = None if path is None else Path(path)
+        super().__init__(cause if path is None else f"{path}: {cause}")
+
+
+class ImageError(InputError):
+    """An image file is empty, truncated, too large or ambiguous."""
+
+
+class SeriesError(ImageError):
+    """DICOM files do not form one regular volume."""
+
+
+class LandmarkFileError(InputError):
+    """A landmark or trajectory file is malformed."""
+
+
+class PackError(InputError):
+    """An agent pack cannot be trusted or does not fit its network."""
+
+
+class OverwriteError(InputError):
+    """A write would replace a file that should be kept."""
+
+
+class SearchError(MidrlError):
+    """A search cannot run on this volume with these agents."""

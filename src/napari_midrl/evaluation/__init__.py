@@ -1,0 +1,1 @@
+"""Errors in millimeters, detection rates, box overlap and tables of them."""

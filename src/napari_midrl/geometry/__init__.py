@@ -1,0 +1,1 @@
+"""Voxel grids, coordinate frames and boxes; knows nothing of files or torch."""

@@ -1,0 +1,241 @@
+"""A regular voxel grid in the patient, and resampling from one to another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813
+
+from napari_midrl.geometry.affine import (
+    apply_affine,
+    axis_codes,
+    directions_of,
+    shear_of,
+    spacing_of,
+)
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+MAX_SHEAR = 1e-4
+"""Largest cosine between two voxel axes that still counts as orthogonal."""
+
+
+@dataclass(frozen=True, eq=False)
+class VoxelGrid:
+    """Where the voxels of an array lie in the patient.
+
+    Parameters
+    ----------
+    shape_ijk
+        Voxels along i, j, k.
+    affine_lps
+        Voxel index (center of voxel) to LPS mm. Shape (4, 4), orthogonal axes; it
+        may be oblique, anisotropic and left-handed.
+
+    Raises
+    ------
+    ValueError
+        If the shape is not three positive numbers, or the affine is not finite,
+        not invertible, or sheared.
+    """
+
+    shape_ijk: tuple[int, int, int]
+    affine_lps: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        shape = tuple(int(n) for n in self.shape_ijk)
+        affine = np.array(self.affine_lps, dtype=np.float64)
+        if len(shape) != 3 or min(shape) < 1:
+            msg = f"shape_ijk must be three positive numbers, got {self.shape_ijk}"
+            raise ValueError(msg)
+        if affine.shape != (4, 4) or not np.isfinite(affine).all():
+            msg = f"affine_lps must be a finite (4, 4) matrix, got {affine!r}"
+            raise ValueError(msg)
+        if abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+            msg = "affine_lps cannot be inverted: a voxel axis has no length"
+            raise ValueError(msg)
+        if shear_of(affine) > MAX_SHEAR:
+            msg = f"voxel axes are not orthogonal: cosine {shear_of(affine):.2g}"
+            raise ValueError(msg)
+        affine.setflags(write=False)
+        object.__setattr__(self, "shape_ijk", shape)
+        object.__setattr__(self, "affine_lps", affine)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, VoxelGrid)
+            and self.shape_ijk == other.shape_ijk
+            and np.array_equal(self.affine_lps, other.affine_lps)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.shape_ijk, self.affine_lps.tobytes()))
+
+    @property
+    def spacing_mm(self) -> npt.NDArray[np.float64]:
+        """Millimeters per voxel along i, j, k; shape (3,)."""
+        return spacing_of(self.affine_lps)
+
+    @property
+    def axis_codes(self) -> str:
+        """Anatomical direction of increasing i, j, k, such as ``"LPS"``."""
+        return axis_codes(self.affine_lps)
+
+    @property
+    def size_mm(self) -> npt.NDArray[np.float64]:
+        """Edge lengths of the imaged block along i, j, k; shape (3,)."""
+        size: npt.NDArray[np.float64] = self.spacing_mm * np.array(self.shape_ijk)
+        return size
+
+    @property
+    def corners_lps_mm(self) -> npt.NDArray[np.float64]:
+        """Centers of the eight corner voxels; shape (8, 3)."""
+        corners_ijk = np.array(
+            [
+                [i, j, k]
+                for i in (0, self.shape_ijk[0] - 1)
+                for j in (0, self.shape_ijk[1] - 1)
+                for k in (0, self.shape_ijk[2] - 1)
+            ]
+        )
+        return self.to_lps_mm(corners_ijk)
+
+    @property
+    def center_lps_mm(self) -> npt.NDArray[np.float64]:
+        """Middle of the block; shape (3,)."""
+        return self.to_lps_mm((np.array(self.shape_ijk) - 1) / 2)
+
+    def to_lps_mm(self, position_ijk: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return world positions of (continuous) voxel indices; shape (*any, 3)."""
+        return apply_affine(self.affine_lps, position_ijk)
+
+    def to_ijk(self, position_lps_mm: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return continuous voxel indices of world positions; shape (*any, 3)."""
+        return apply_affine(np.linalg.inv(self.affine_lps), position_lps_mm)
+
+    def contains(self, position_lps_mm: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Return whether positions lie in the block, its outer half voxels included."""
+        ijk = self.to_ijk(position_lps_mm)
+        low = (ijk >= -0.5).all(axis=-1)
+        high = (ijk <= np.array(self.shape_ijk) - 0.5).all(axis=-1)
+        return np.asarray(low & high)
+
+    def is_axis_aligned(self, tolerance_degrees: float = 0.1) -> bool:
+        """Return whether every voxel axis runs along a patient axis."""
+        cosines = np.abs(directions_of(self.affine_lps)).max(axis=0)
+        return bool(cosines.min() >= np.cos(np.radians(tolerance_degrees)))
+
+    def bounding_grid(self, spacing_mm: npt.ArrayLike) -> VoxelGrid:
+        """Return the smallest axis-aligned LPS grid that covers this block.
+
+        Its first voxel's outer corner is the block's lowest L, P, S corner, so the
+        whole imaged block, outer half voxels included, is covered.
+
+        Parameters
+        ----------
+        spacing_mm
+            Of the new grid, along L, P, S; one number or three.
+        """
+        step_mm = np.broadcast_to(np.asarray(spacing_mm, dtype=np.float64), (3,))
+        half_mm = np.abs(self.affine_lps[:3, :3]).sum(axis=1) / 2
+        low = self.corners_lps_mm.min(axis=0) - half_mm
+        high = self.corners_lps_mm.max(axis=0) + half_mm
+        # A block a hair longer than n voxels (rounding in a header) gets n voxels.
+        shape = np.maximum(np.ceil((high - low) / step_mm - 1e-3), 1).astype(int)
+        affine = np.diag([*step_mm, 1.0])
+        # Centered, so that what ceil() added is shared by both sides.
+        affine[:3, 3] = (low + high) / 2 - (shape - 1) / 2 * step_mm
+        return VoxelGrid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
+
+
+def axis_aligned_view(
+    array: npt.NDArray[np.generic], grid: VoxelGrid
+) -> tuple[npt.NDArray[np.generic], VoxelGrid]:
+    """Return a view of the array whose axes i, j, k run to L, P, S, and its grid.
+
+    Axes are permuted and flipped, nothing is resampled, so it is exact for every
+    axis-aligned grid; a residual rotation stays in the returned affine.
+
+    Parameters
+    ----------
+    array
+        Shape (i, j, k), that of the grid.
+    grid
+        Any orthogonal grid.
+    """
+    directions = directions_of(grid.affine_lps).copy()
+    order = [0, 0, 0]
+    flipped = [False, False, False]
+    for _ in range(3):
+        world, voxel = np.unravel_index(np.abs(directions).argmax(), (3, 3))
+        order[world] = int(voxel)
+        flipped[world] = bool(directions[world, voxel] < 0)
+        directions[world, :] = 0
+        directions[:, voxel] = 0
+    view = array.transpose(order)[
+        tuple(slice(None, None, -1 if f else 1) for f in flipped)
+    ]
+    to_old = np.zeros((4, 4))
+    to_old[3, 3] = 1
+    for new_axis, (old_axis, flip) in enumerate(zip(order, flipped, strict=True)):
+        to_old[old_axis, new_axis] = -1 if flip else 1
+        to_old[old_axis, 3] = grid.shape_ijk[old_axis] - 1 if flip else 0
+    shape = view.shape
+    return view, VoxelGrid((shape[0], shape[1], shape[2]), grid.affine_lps @ to_old)
+
+
+def to_sitk(array: npt.NDArray[np.generic], grid: VoxelGrid) -> sitk.Image:
+    """Return a SimpleITK image of the same voxels at the same places."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array.transpose(2, 1, 0)))
+    image.SetSpacing(tuple(grid.spacing_mm))
+    image.SetOrigin(tuple(grid.affine_lps[:3, 3]))
+    image.SetDirection(tuple(directions_of(grid.affine_lps).ravel()))
+    return image
+
+
+def resample(
+    array: npt.NDArray[np.generic],
+    grid: VoxelGrid,
+    target: VoxelGrid,
+    *,
+    nearest: bool = False,
+    outside: float = 0.0,
+) -> npt.NDArray[np.generic]:
+    """Return the array as seen on another grid.
+
+    Parameters
+    ----------
+    array
+        Shape (i, j, k), that of `grid`.
+    grid, target
+        Where the voxels are, and where they are wanted.
+    nearest
+        Take the nearest voxel (labels) instead of interpolating linearly.
+    outside
+        Value where the target lies outside the source.
+
+    Returns
+    -------
+    resampled
+        Shape of the target; the input's type with `nearest`, else float32.
+    """
+    if array.shape != grid.shape_ijk:
+        msg = f"array must have the grid's shape {grid.shape_ijk}, got {array.shape}"
+        raise ValueError(msg)
+    source = array if nearest else array.astype(np.float32)
+    image = to_sitk(source, grid)
+    resampled = sitk.Resample(
+        image,
+        target.shape_ijk,
+        sitk.Transform(),
+        sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear,
+        tuple(target.affine_lps[:3, 3]),
+        tuple(target.spacing_mm),
+        tuple(directions_of(target.affine_lps).ravel()),
+        outside,
+    )
+    out: npt.NDArray[np.generic] = sitk.GetArrayFromImage(resampled).transpose(2, 1, 0)
+    return out

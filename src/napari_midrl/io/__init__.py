@@ -1,0 +1,1 @@
+"""Files to values and back; every untrusted byte is checked here."""

@@ -1,0 +1,1 @@
+"""Whole systems behind one protocol: a volume in, landmarks out."""

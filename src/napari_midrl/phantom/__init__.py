@@ -1,0 +1,1 @@
+"""The digital patient: procedural anatomy seen through MR physics."""

@@ -1,0 +1,1 @@
+"""The napari side: readers, writers, docks and layers."""

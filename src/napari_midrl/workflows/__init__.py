@@ -1,0 +1,1 @@
+"""One user action each: a generator of progress that returns a value."""
