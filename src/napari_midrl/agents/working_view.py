@@ -1,0 +1,172 @@
+"""A volume as the dense agents see it: axis-aligned, isotropic, normalized."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_midrl.agents.dense_network import COARSEST_LEVEL
+from napari_midrl.errors import SearchError
+from napari_midrl.geometry.grid import VoxelGrid, resample
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_midrl.data.volume import Volume
+
+MAX_VIEW_VOXELS = 2**28
+
+
+@dataclass(frozen=True)
+class IntensityScale:
+    """Intensities become (x - offset) / width, clipped at `ceiling` from above.
+
+    Parameters
+    ----------
+    offset, width
+        In the volume's own units.
+    floor, ceiling
+        Limits in normalized units.
+    """
+
+    offset: float
+    width: float
+    floor: float = -3.0
+    ceiling: float = 5.0
+
+    def apply(self, array: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+        """Return normalized intensities, float32."""
+        scaled = (array.astype(np.float32) - self.offset) / self.width
+        return np.clip(scaled, self.floor, self.ceiling).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class WorkingView:
+    """A volume on the base grid of a pack.
+
+    Parameters
+    ----------
+    array
+        Normalized intensities, shape a multiple of `COARSEST_LEVEL` along each axis;
+        0 outside the volume.
+    grid
+        Where its voxels lie; axes run to L, P, S.
+    scale
+        How intensities were normalized, for the finer cubes.
+    low, high
+        First and last base position inside the volume, shape (3,), base units.
+    """
+
+    array: npt.NDArray[np.float32]
+    grid: VoxelGrid
+    scale: IntensityScale
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+
+def working_view(volume: Volume, base_mm: float) -> WorkingView:
+    """Return the volume on an isotropic axis-aligned grid, normalized.
+
+    Parameters
+    ----------
+    volume
+        Any grid, orientation and sequence.
+    base_mm
+        Voxel size wanted, mm.
+
+    Raises
+    ------
+    SearchError
+        If the volume is empty, constant, has values that are not finite, or covers
+        far more than a body.
+    """
+    array = np.asarray(volume.array, dtype=np.float32)
+    if not np.isfinite(array).all():
+        msg = f"{volume.name}: the volume has values that are not finite"
+        raise SearchError(msg)
+    if float(array.min()) == float(array.max()):
+        msg = f"{volume.name}: all voxels have the same value, there is nothing to see"
+        raise SearchError(msg)
+    inner = volume.grid.bounding_grid(base_mm)
+    if np.prod(np.array(inner.shape_ijk, dtype=float)) > MAX_VIEW_VOXELS:
+        msg = (
+            f"{volume.name}: {inner.size_mm.round()} mm is too large to search at "
+            f"{base_mm} mm; crop the volume first"
+        )
+        raise SearchError(msg)
+    padded = _padded(inner)
+    seen = sample_smoothly(array, volume.grid, padded)
+    inside = _inside(volume.grid, padded)
+    scale = intensity_scale(seen[inside])
+    low = (padded.to_ijk(inner.to_lps_mm((0, 0, 0)))).round()
+    high = low + np.array(inner.shape_ijk) - 1
+    view = np.where(inside, scale.apply(seen), np.float32(0))
+    return WorkingView(view, padded, scale, low, high)
+
+
+def intensity_scale(values: npt.NDArray[np.floating]) -> IntensityScale:
+    """Return the robust normalization of a volume's intensities.
+
+    The 0.5th and 99.5th percentile bound the values, whose mean and standard
+    deviation then become 0 and 1: independent of scanner units, robust against a
+    few bright voxels.
+    """
+    low, high = np.percentile(values, [0.5, 99.5])
+    clipped = np.clip(values, low, high)
+    width = max(float(clipped.std()), 1e-6 * max(abs(float(high)), 1e-6))
+    offset = float(clipped.mean())
+    return IntensityScale(
+        offset,
+        width,
+        floor=(float(low) - offset) / width,
+        ceiling=(float(high) - offset) / width * 1.2,
+    )
+
+
+def sample_smoothly(
+    array: npt.NDArray[np.floating], grid: VoxelGrid, target: VoxelGrid
+) -> npt.NDArray[np.float32]:
+    """Return the array on a target grid, averaged where the target is coarser.
+
+    Linear interpolation alone skips voxels when the target is much coarser, which
+    aliases texture into structure; the mean over 2x2x2 sub-voxels does not.
+    """
+    coarse = target.spacing_mm.min() > 1.5 * grid.spacing_mm.min()
+    n = 2 if coarse else 1
+    spacing = target.affine_lps[:3, :3] / n
+    affine = np.eye(4)
+    affine[:3, :3] = spacing
+    affine[:3, 3] = target.affine_lps[:3, 3] - spacing.sum(axis=1) * (n - 1) / 2
+    i, j, k = target.shape_ijk
+    finer = VoxelGrid((n * i, n * j, n * k), affine)
+    sampled = resample(array, grid, finer).astype(np.float32)
+    blocks = sampled.reshape(i, n, j, n, k, n)
+    mean: npt.NDArray[np.float32] = blocks.mean(axis=(1, 3, 5))
+    return mean
+
+
+def _padded(inner: VoxelGrid) -> VoxelGrid:
+    shape = np.array(inner.shape_ijk)
+    full = np.maximum(np.ceil(shape / COARSEST_LEVEL), 2).astype(int) * COARSEST_LEVEL
+    before = (full - shape) // 2
+    affine = inner.affine_lps.copy()
+    affine[:3, 3] = inner.to_lps_mm(-before)
+    return VoxelGrid((int(full[0]), int(full[1]), int(full[2])), affine)
+
+
+def _inside(grid: VoxelGrid, target: VoxelGrid) -> npt.NDArray[np.bool_]:
+    """Return which target voxels lie in the imaged block."""
+    axes = [np.arange(n, dtype=np.float64) for n in target.shape_ijk]
+    to_source = np.linalg.inv(grid.affine_lps) @ target.affine_lps
+    inside = np.ones(target.shape_ijk, dtype=bool)
+    for row, n_voxels in zip(to_source[:3], grid.shape_ijk, strict=True):
+        index = (
+            row[0] * axes[0][:, None, None]
+            + row[1] * axes[1][None, :, None]
+            + row[2] * axes[2][None, None, :]
+            + row[3]
+        )
+        inside &= (index >= -0.5) & (index <= n_voxels - 0.5)
+    return inside

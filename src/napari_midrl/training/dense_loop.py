@@ -1,0 +1,285 @@
+"""Training of preset `midrl`: one view, many walks, one update; again."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from napari_midrl.agents.dense_learning import Field, Targets, follow, td_loss
+from napari_midrl.agents.dense_lookup import (
+    COARSE_SCALES,
+    CUBE_SIZE,
+    FINE_SCALES,
+)
+from napari_midrl.agents.dense_network import DenseQNetwork
+from napari_midrl.data.progress import Progress
+from napari_midrl.training.views import TrainingCase, ViewSettings, draw_view
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from napari_midrl.agents.dense_network import DenseQConfig, GlobalMaps
+    from napari_midrl.training.views import View
+
+
+@dataclass(frozen=True)
+class DenseTrainingSettings:
+    """How long and how fast to learn.
+
+    Parameters
+    ----------
+    n_updates
+        Views, and gradient steps.
+    n_starts
+        States per landmark at each coarse scale.
+    n_fine_landmarks
+        Landmarks refined per view.
+    learning_rate
+        Peak of the one-cycle cosine schedule.
+    follow_rate
+        Share by which the target network follows per update.
+    seed
+        Of everything.
+    checkpoint_every
+        Updates between checkpoints.
+    """
+
+    n_updates: int
+    n_starts: int = 96
+    n_fine_landmarks: int = 6
+    learning_rate: float = 1.5e-3
+    follow_rate: float = 0.02
+    seed: int = 0
+    checkpoint_every: int = 200
+    rule: Targets = field(default_factory=Targets)
+    view: ViewSettings = field(default_factory=ViewSettings)
+
+
+def train_dense(
+    config: DenseQConfig,
+    cases: Sequence[TrainingCase],
+    settings: DenseTrainingSettings,
+    folder: Path | None = None,
+) -> Generator[Progress, None, DenseQNetwork]:
+    """Yield progress and return the trained network.
+
+    An interrupted training goes on from the last checkpoint in `folder`; view n is a
+    function of the seed and n, so it goes on as if it had not been interrupted.
+
+    Parameters
+    ----------
+    config
+        Architecture.
+    cases
+        Labelled anatomies; one is drawn per update.
+    settings
+        See there.
+    folder
+        For checkpoints and `log.jsonl`; None keeps nothing.
+    """
+    state = _TrainingState(config, settings)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        state.restore(folder)
+    while state.n_done < settings.n_updates:
+        begun = time.perf_counter()
+        metrics = state.update(cases)
+        metrics["seconds"] = time.perf_counter() - begun
+        if folder is not None:
+            with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
+                log.write(json.dumps({"update": state.n_done, **metrics}) + "\n")
+            if state.n_done % settings.checkpoint_every == 0:
+                state.save(folder)
+        text = f"update {state.n_done}: loss {metrics['loss']:.4f}"
+        yield Progress(state.n_done, settings.n_updates, text, metrics)
+    if folder is not None:
+        state.save(folder)
+    return state.averaged_net
+
+
+class _TrainingState:
+    """Networks, optimizer and the count of updates."""
+
+    def __init__(self, config: DenseQConfig, settings: DenseTrainingSettings) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.online_net = DenseQNetwork(config).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stub lacks the 3D format
+        self.target_net = copy.deepcopy(self.online_net)
+        # A slower average of the weights is what ships; it wavers less from one
+        # update to the next than the weights themselves.
+        self.averaged_net = copy.deepcopy(self.online_net)
+        self.optimizer = torch.optim.AdamW(
+            self.online_net.parameters(), lr=settings.learning_rate
+        )
+        self.n_done = 0
+
+    def update(self, cases: Sequence[TrainingCase]) -> dict[str, float]:
+        """Learn from one new view; return what to log."""
+        settings = self.settings
+        generator = torch.Generator().manual_seed(
+            settings.seed * 1_000_003 + self.n_done
+        )
+        case = cases[int(torch.randint(len(cases), (), generator=generator))]
+        config = self.online_net.config
+        view = draw_view(case, config.base_mm, settings.view, generator)
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * _schedule(
+                self.n_done / settings.n_updates
+            )
+        with torch.autocast("cpu", torch.bfloat16):
+            online = self.online_net.encode(view.array)
+            with torch.no_grad():
+                target = self.target_net.encode(view.array)
+        coarse = _coarse_losses(online, target, view, settings, generator)
+        fine = self._fine_losses(online, target, view, generator)
+        losses = [*coarse, *fine]
+        loss = torch.stack(losses).sum()
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
+        torch.nn.utils.clip_grad_norm_(self.online_net.parameters(), 5.0)
+        self.optimizer.step()
+        follow(self.target_net, self.online_net, settings.follow_rate)
+        self.n_done += 1
+        rate = max(0.005, 1 / (1 + self.n_done))
+        follow(self.averaged_net, self.online_net, rate)
+        return {"loss": float(loss.detach())} | {
+            f"loss_{index}": float(part.detach()) for index, part in enumerate(losses)
+        }
+
+    def _fine_losses(
+        self,
+        online: GlobalMaps,
+        target: GlobalMaps,
+        view: View,
+        generator: torch.Generator,
+    ) -> list[Tensor]:
+        """Return the losses at the fine scales, in cubes near some landmarks."""
+        inside = ((view.targets >= view.low) & (view.targets <= view.high)).all(dim=-1)
+        known = inside.nonzero()[:, 0]
+        if len(known) == 0:
+            return []
+        order = torch.randperm(len(known), generator=generator)
+        landmarks = known[order[: self.settings.n_fine_landmarks]]
+        n = len(landmarks)
+        off = (torch.rand(n, 3, generator=generator) * 2 - 1) * 4.0
+        centers = view.targets[landmarks] + off
+        cubes = view.cubes(centers)
+        corner = centers - CUBE_SIZE / 2 + 0.5
+        # Detached: the coarse features learn from the coarse scales alone, which
+        # halves the cost of the fine ones.
+        context = online.features.detach()
+        with torch.autocast("cpu", torch.bfloat16):
+            trained = self.online_net.refine(cubes, context, corner, landmarks)
+            with torch.no_grad():
+                lagging = self.target_net.refine(
+                    cubes, target.features, corner, landmarks
+                )
+        targets = view.targets[landmarks] - corner
+        bounds = Field(torch.zeros(3), torch.full((3,), CUBE_SIZE - 1.0), targets)
+        losses = []
+        for index, (scale, reach) in enumerate(
+            zip(FINE_SCALES, (4.5, 2.5), strict=True)
+        ):
+            spread = torch.rand(n, self.settings.n_starts, 3, generator=generator)
+            starts = targets[:, None] + (spread * 2 - 1) * reach
+            starts = starts.clamp(0, CUBE_SIZE - 1)
+            pair = trained[index], lagging[index]
+            losses.append(td_loss(*pair, starts, bounds, scale, self.settings.rule))
+        return losses
+
+    def save(self, folder: Path) -> None:
+        """Write everything needed to go on; the old state stays until it is whole."""
+        tensors = {}
+        for part in ("online_net", "target_net", "averaged_net"):
+            for name, tensor in getattr(self, part).state_dict().items():
+                tensors[f"{part}.{name}"] = tensor.contiguous().clone()
+        for index, state in self.optimizer.state_dict()["state"].items():
+            for name, tensor in state.items():
+                tensors[f"optimizer.{index}.{name}"] = tensor.contiguous().clone()
+        tensors["n_done"] = torch.tensor(self.n_done)
+        unfinished = folder / "checkpoint.unfinished"
+        settings = json.dumps(asdict(self.settings))
+        save_file(tensors, unfinished, metadata={"settings": settings})
+        unfinished.replace(folder / "checkpoint.safetensors")
+
+    def restore(self, folder: Path) -> None:
+        """Go on from the checkpoint in the folder, if there is one."""
+        path = folder / "checkpoint.safetensors"
+        if not path.exists():
+            return
+        tensors = load_file(path)
+        for part in ("online_net", "target_net", "averaged_net"):
+            own = {
+                name.removeprefix(f"{part}."): tensor
+                for name, tensor in tensors.items()
+                if name.startswith(f"{part}.")
+            }
+            getattr(self, part).load_state_dict(own)
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".")
+                state.setdefault(int(index), {})[key] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.n_done = int(tensors["n_done"])
+
+
+def _coarse_losses(
+    online: GlobalMaps,
+    target: GlobalMaps,
+    view: View,
+    settings: DenseTrainingSettings,
+    generator: torch.Generator,
+) -> list[Tensor]:
+    """Return the losses on the maps of the whole view."""
+    known = (~view.targets.isnan().any(dim=-1)).nonzero()[:, 0]
+    targets = view.targets[known]
+    bounds = Field(view.low, view.high, targets)
+    losses = []
+    for index, scale in enumerate(COARSE_SCALES):
+        starts = _coarse_starts(view, targets, scale.step, settings.n_starts, generator)
+        pair = online.fields[index].only(known), target.fields[index].only(known)
+        losses.append(td_loss(*pair, starts, bounds, scale, settings.rule))
+    return losses
+
+
+def _coarse_starts(
+    view: View, targets: Tensor, step: float, n_starts: int, generator: torch.Generator
+) -> Tensor:
+    """Return states near the landmark, near other landmarks, and anywhere.
+
+    The coarsest scale must cross the whole volume, the next only mends what the
+    first left; near other landmarks is where confusions are decided.
+    """
+    n = len(targets)
+    everywhere = torch.rand(n, n_starts, 3, generator=generator)
+    everywhere = view.low + everywhere * (view.high - view.low)
+    noise = torch.randn(n, n_starts, 3, generator=generator)
+    near = targets[:, None] + noise * 2.5 * step
+    other = torch.randint(n, (n, n_starts), generator=generator)
+    beside = targets[other] + noise * 1.5 * step
+    share = torch.tensor(
+        [0.5, 0.3, 0.2] if step == COARSE_SCALES[0].step else [0.1, 0.7, 0.2]
+    )
+    kind = torch.multinomial(share, n * n_starts, replacement=True, generator=generator)
+    kind = kind.reshape(n, n_starts, 1)
+    starts = torch.where(kind == 0, everywhere, torch.where(kind == 1, near, beside))
+    return starts.clamp(view.low, view.high)
+
+
+def _schedule(done: float) -> float:
+    """Return the learning rate's share of its peak: short warm-up, then a cosine."""
+    if done < 0.03:
+        return 0.1 + 0.9 * done / 0.03
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (done - 0.03) / 0.97))

@@ -1,0 +1,385 @@
+"""Endless views of a few labelled cases: new pose, shape, contrast, resolution.
+
+A view is made in the agents' own space: base units on an axis-aligned grid whose
+origin is 0. Everything is drawn from one generator, so a view is a function of the
+case and the seed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+from napari_midrl.agents.dense_lookup import CUBE_SIZE
+from napari_midrl.agents.dense_network import COARSEST_LEVEL
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+@dataclass(frozen=True)
+class TrainingCase:
+    """One labelled anatomy, seen in one or more sequences.
+
+    Parameters
+    ----------
+    name
+        For logs.
+    images
+        Intensities on one axis-aligned LPS grid, 0 (air) to 1, one tensor per
+        sequence; shape (i, j, k); uint8 counts 255 as 1.
+    spacing_mm, origin_lps_mm
+        Of that grid, shape (3,).
+    targets_lps_mm
+        Shape (n_landmarks, 3); NaN where this anatomy lacks the landmark.
+    labels
+        Tissue labels on the same grid, uint8, for random contrasts; None if unknown.
+    """
+
+    name: str
+    images: tuple[Tensor, ...]
+    spacing_mm: Tensor
+    origin_lps_mm: Tensor
+    targets_lps_mm: Tensor
+    labels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """How far views may depart from the cases; lengths in mm, angles in degrees.
+
+    Parameters
+    ----------
+    rotation_degrees
+        Largest rotation about a random axis.
+    scale
+        Largest relative change of size along each axis.
+    elastic_mm, elastic_grid_mm
+        Standard deviation and grid of the random displacement.
+    extent_mm
+        Smallest and largest edges of the field of view, shape (2, 3); larger than
+        the case means the whole of it.
+    whole_share
+        Share of views that show the whole case.
+    remap_share
+        Share of views whose intensities pass a random curve instead of a gamma.
+    label_share
+        Share of views painted from labels with random intensities, where there are
+        labels.
+    blur_mm
+        Largest slice thickness simulated along one axis.
+    noise
+        Largest noise, relative to the brightest tissue.
+    bias
+        Largest amplitude of the log bias field.
+    """
+
+    rotation_degrees: float = 22.0
+    scale: float = 0.13
+    elastic_mm: float = 4.0
+    elastic_grid_mm: float = 40.0
+    extent_mm: tuple[tuple[float, float, float], tuple[float, float, float]] = (
+        (130.0, 150.0, 120.0),
+        (230.0, 260.0, 230.0),
+    )
+    whole_share: float = 0.5
+    remap_share: float = 0.6
+    label_share: float = 0.0
+    blur_mm: float = 5.0
+    noise: float = 0.08
+    bias: float = 0.4
+
+
+@dataclass(frozen=True)
+class View:
+    """One training image in base units.
+
+    Parameters
+    ----------
+    array
+        Normalized intensities, shape (i, j, k), multiples of `COARSEST_LEVEL`.
+    low, high
+        First and last base position inside the field of view, shape (3,).
+    targets
+        Landmarks, shape (n_landmarks, 3), base units; NaN where there is none.
+    """
+
+    array: Tensor
+    low: Tensor
+    high: Tensor
+    targets: Tensor
+    _warp: _Warp
+    _look: _Look
+
+    def cubes(self, centers: Tensor) -> Tensor:
+        """Return cubes on the half-unit grid, shape (n, 40, 40, 40).
+
+        Parameters
+        ----------
+        centers
+            Base units, shape (n, 3).
+        """
+        half = (torch.arange(2 * CUBE_SIZE) + 0.5) / 2 - CUBE_SIZE / 2
+        offsets = torch.stack(torch.meshgrid(half, half, half, indexing="ij"), dim=-1)
+        points = centers[:, None, None, None] + offsets
+        return self._look.see(self._warp, points, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class _Warp:
+    """Base positions of a view to voxel positions of the case."""
+
+    matrix: Tensor
+    shift: Tensor
+    displacement: Tensor
+    size: Tensor
+
+    def __call__(self, points: Tensor) -> Tensor:
+        unit = (2 * points / self.size - 1).flip(-1)
+        moved = functional.grid_sample(
+            self.displacement,
+            unit.reshape(1, 1, 1, -1, 3),
+            padding_mode="border",
+            align_corners=True,
+        )
+        offset = moved[0, :, 0, 0].T.reshape(points.shape)
+        return (points + offset) @ self.matrix.T + self.shift
+
+    def inverse(self, voxels: Tensor) -> Tensor:
+        """Return base positions of voxel positions, by fixed-point iteration."""
+        back = torch.linalg.inv(self.matrix)
+        straight = (voxels - self.shift) @ back.T
+        points = straight
+        for _ in range(15):
+            here = (self(points) - self.shift) @ back.T
+            points = points + straight - here
+        return points
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How intensities of one view arise from the case."""
+
+    source: Tensor
+    bias: Tensor
+    size: Tensor
+    noise: float
+    generator: Generator
+    offset: float = 0.0
+    width: float = 1.0
+    floor: float = -math.inf
+    ceiling: float = math.inf
+
+    def raw(self, warp: _Warp, points: Tensor) -> Tensor:
+        """Return intensities before normalization, shape points.shape[:-1]."""
+        voxels = warp(points)
+        shape = torch.tensor(self.source.shape)
+        unit = ((2 * voxels + 1) / shape - 1).flip(-1).reshape(1, 1, 1, -1, 3)
+        seen = functional.grid_sample(
+            self.source[None, None], unit, align_corners=False
+        )
+        gain = functional.grid_sample(
+            self.bias,
+            (2 * points / self.size - 1).flip(-1).reshape(1, 1, 1, -1, 3),
+            padding_mode="border",
+            align_corners=True,
+        )
+        clean = (seen * gain).reshape(points.shape[:-1])
+        real, imaginary = (
+            self.noise * torch.randn(clean.shape, generator=self.generator)
+            for _ in range(2)
+        )
+        # Magnitude images: the noise of both channels makes it Rician.
+        return ((clean + real) ** 2 + imaginary**2).sqrt()
+
+    def see(self, warp: _Warp, points: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """Return normalized intensities, 0 outside the field of view."""
+        scaled = (self.raw(warp, points) - self.offset) / self.width
+        inside = ((points >= low - 0.5) & (points <= high + 0.5)).all(dim=-1)
+        return scaled.clamp(self.floor, self.ceiling) * inside
+
+
+def draw_view(
+    case: TrainingCase, base_mm: float, settings: ViewSettings, generator: Generator
+) -> View:
+    """Return one random view of a case.
+
+    Parameters
+    ----------
+    case
+        What to look at.
+    base_mm
+        Millimeters per base unit.
+    settings
+        Ranges.
+    generator
+        Source of all randomness.
+    """
+    source = _draw_source(case, settings, generator)
+    extent_mm = torch.tensor(source.shape) * case.spacing_mm
+    fov_mm, center_mm = _draw_field_of_view(case, extent_mm, settings, generator)
+    inner = (fov_mm / base_mm).ceil().long()
+    shape = ((inner + COARSEST_LEVEL - 1) // COARSEST_LEVEL).clamp(min=2)
+    shape = shape * COARSEST_LEVEL
+    low = ((shape - inner) // 2).float()
+    high = low + inner - 1
+    size = shape.float() - 1
+    warp = _draw_warp(case, base_mm, size, center_mm, settings, generator)
+    look = _Look(
+        source,
+        _draw_bias(settings, generator),
+        size,
+        settings.noise * _uniform(generator) ** 2,
+        generator,
+    )
+    points = _all_points(shape)
+    raw = look.raw(warp, points)
+    inside = ((points >= low) & (points <= high)).all(dim=-1)
+    look = _normalized(look, raw[inside])
+    scaled = ((raw - look.offset) / look.width).clamp(look.floor, look.ceiling)
+    voxels = (case.targets_lps_mm - case.origin_lps_mm) / case.spacing_mm
+    return View(scaled * inside, low, high, warp.inverse(voxels), warp, look)
+
+
+def _uniform(generator: Generator, low: float = 0.0, high: float = 1.0) -> float:
+    return low + (high - low) * float(torch.rand((), generator=generator))
+
+
+def _all_points(shape: Tensor) -> Tensor:
+    axes = [torch.arange(int(n), dtype=torch.float32) for n in shape]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+
+
+def _draw_source(
+    case: TrainingCase, settings: ViewSettings, generator: Generator
+) -> Tensor:
+    """Return the case's intensities in a random contrast and resolution."""
+    if case.labels is not None and _uniform(generator) < settings.label_share:
+        source = _paint(case.labels, generator)
+    else:
+        pick = int(torch.randint(len(case.images), (), generator=generator))
+        image = case.images[pick]
+        source = image.float() / 255 if image.dtype == torch.uint8 else image
+        source = _remap(source, settings, generator)
+    return _thicken(source, case.spacing_mm, settings, generator)
+
+
+def _paint(labels: Tensor, generator: Generator) -> Tensor:
+    """Return random intensities per label; label 0 (air) stays dark mostly."""
+    table = torch.rand(256, generator=generator)
+    table[0] = 0.0
+    return table[labels.long()]
+
+
+def _remap(source: Tensor, settings: ViewSettings, generator: Generator) -> Tensor:
+    """Return intensities through a random curve or a gamma."""
+    if _uniform(generator) >= settings.remap_share:
+        return source.clamp(min=0) ** math.exp(_uniform(generator, -0.7, 0.7))
+    n_knots = 7
+    knots = torch.rand(n_knots, generator=generator)
+    if _uniform(generator) < 0.8:
+        knots[0] = 0.05 * _uniform(generator)
+    knots = torch.cat([knots, knots[-1:]])
+    place = source.clamp(0, 1) * (n_knots - 1)
+    below = place.floor().long()
+    part = place - below
+    return knots[below] * (1 - part) + knots[below + 1] * part
+
+
+def _thicken(
+    source: Tensor, spacing_mm: Tensor, settings: ViewSettings, generator: Generator
+) -> Tensor:
+    """Return the source as if acquired in slices along a random axis."""
+    axis = int(torch.randint(3, (), generator=generator))
+    thickness_mm = _uniform(generator, 0, settings.blur_mm)
+    n = round(thickness_mm / float(spacing_mm[axis]))
+    if n < 2:
+        return source
+    kernel = [1, 1, 1]
+    kernel[axis] = n
+    slices = functional.avg_pool3d(
+        source[None, None], kernel, ceil_mode=True, count_include_pad=False
+    )
+    size = list(source.shape)
+    size[axis] = slices.shape[2 + axis] * n
+    smooth = functional.interpolate(slices, size=size, mode="trilinear")[0, 0]
+    return smooth.narrow(axis, 0, source.shape[axis])
+
+
+def _draw_field_of_view(
+    case: TrainingCase, extent_mm: Tensor, settings: ViewSettings, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """Return edges of the field of view and its center in the case, mm."""
+    smallest, largest = torch.tensor(settings.extent_mm)
+    middle = case.origin_lps_mm + (extent_mm - case.spacing_mm) / 2
+    if _uniform(generator) < settings.whole_share:
+        jitter = torch.rand(3, generator=generator)
+        fov = torch.minimum(extent_mm * (0.95 + 0.15 * jitter), largest)
+        return fov, middle
+    fov = smallest + (largest - smallest) * torch.rand(3, generator=generator)
+    fov = torch.minimum(fov, extent_mm)
+    free = (extent_mm - fov) / 2
+    return fov, middle + free * (2 * torch.rand(3, generator=generator) - 1)
+
+
+def _draw_warp(
+    case: TrainingCase,
+    base_mm: float,
+    size: Tensor,
+    center_mm: Tensor,
+    settings: ViewSettings,
+    generator: Generator,
+) -> _Warp:
+    angle = math.radians(settings.rotation_degrees) * _uniform(generator) ** 0.7
+    axis = functional.normalize(torch.randn(3, generator=generator), dim=0)
+    x, y, z = (float(a) for a in axis)
+    skew = torch.tensor([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    rotation = torch.matrix_exp(angle * skew)
+    stretch = torch.rand(3, generator=generator) * 2 - 1
+    common = _uniform(generator, -1, 1)
+    scale = torch.exp(settings.scale * (0.5 * stretch + 0.7 * common))
+    to_voxels = torch.diag(1 / case.spacing_mm)
+    matrix = to_voxels @ rotation @ torch.diag(scale) * base_mm
+    shift = (center_mm - case.origin_lps_mm) / case.spacing_mm - matrix @ (size / 2)
+    nodes = (size * base_mm / settings.elastic_grid_mm).ceil().long() + 3
+    amplitude = settings.elastic_mm / base_mm * _uniform(generator)
+    coarse = amplitude * torch.randn((1, 3, *nodes.tolist()), generator=generator)
+    # Smoothed and refined, so that folds cannot arise between nodes.
+    smooth = functional.avg_pool3d(coarse, 3, stride=1, padding=1) * 3
+    displacement = functional.interpolate(
+        smooth, scale_factor=2, mode="trilinear", align_corners=True
+    )
+    return _Warp(matrix, shift, displacement, size)
+
+
+def _draw_bias(settings: ViewSettings, generator: Generator) -> Tensor:
+    coarse = torch.randn((1, 1, 3, 3, 3), generator=generator)
+    amplitude = settings.bias * _uniform(generator)
+    fine = functional.interpolate(
+        coarse, scale_factor=4, mode="trilinear", align_corners=True
+    )
+    return torch.exp(amplitude * fine)
+
+
+def _normalized(look: _Look, values: Tensor) -> _Look:
+    """Return the look with `agents.working_view.intensity_scale` of the values."""
+    sample = values[:: max(1, len(values) // 200_000)]
+    low, high = torch.quantile(sample, torch.tensor([0.005, 0.995]))
+    clipped = sample.clamp(low, high)
+    offset = float(clipped.mean())
+    width = max(float(clipped.std()), 1e-6)
+    return _Look(
+        look.source,
+        look.bias,
+        look.size,
+        look.noise,
+        look.generator,
+        offset,
+        width,
+        (float(low) - offset) / width,
+        (float(high) - offset) / width * 1.2,
+    )
