@@ -1,0 +1,129 @@
+"""``midrl locate``: find landmarks without a window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_midrl.cli.arguments import Overwrite, Seed, StudyPaths, load
+from napari_midrl.cli.console import (
+    DISCLAIMER,
+    print_line,
+    print_table,
+    progress_bar,
+    say,
+)
+from napari_midrl.data.landmarks import LandmarkSet
+from napari_midrl.data.settings import SearchSettings
+from napari_midrl.errors import InputError, OverwriteError
+
+if TYPE_CHECKING:
+    from napari_midrl.data.trajectory import LandmarkResult, Localization
+    from napari_midrl.data.volume import Volume
+
+LANDMARK_SUFFIXES = (".csv", ".mrk.json", ".fcsv")
+COLUMNS = ("landmark", ">L mm", ">P mm", ">S mm", ">spread mm", ">agree", ">steps")
+NOTHING_FOUND = 1
+
+
+def locate(
+    study: StudyPaths,
+    agents: Annotated[str, typer.Option(help="As `midrl agents list` prints it.")],
+    out: Annotated[Path, typer.Option(help="Landmark file: .csv, .mrk.json or .fcsv")],
+    volume: Annotated[
+        str | None,
+        typer.Option(
+            help="Volume to search; by default the first of T1w, T2w, Dixon water, ..."
+        ),
+    ] = None,
+    landmarks: Annotated[
+        str | None, typer.Option(help="Names with commas between; default all.")
+    ] = None,
+    starts: Annotated[
+        int, typer.Option(help="Start points per landmark.", min=1)
+    ] = SearchSettings.n_starts,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    seed: Seed = 0,
+    trajectories: Annotated[
+        Path | None, typer.Option(help="Also write every step of every agent (.csv).")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Find landmarks in a volume and write them to a file.
+
+    A landmark that was not found becomes a row without a position.
+
+    Exit code 1: none was found.
+    """
+    from napari_midrl.data.progress import finish
+    from napari_midrl.io.landmarks import write_landmarks
+    from napari_midrl.io.trajectories import write_trajectories
+    from napari_midrl.workflows import localize
+    from napari_midrl.workflows.inspect import choose_volume
+
+    _refuse_early(out, LANDMARK_SUFFIXES, overwrite)
+    if trajectories is not None:
+        _refuse_early(trajectories, (".csv",), overwrite)
+    settings = SearchSettings(
+        landmarks=_names(landmarks), n_starts=starts, seed=seed, device=device
+    )
+    whole = load(study)
+    image = choose_volume(whole, volume)
+    say(f"searching {image.name!r} with {agents}")
+    with progress_bar() as show:
+        found = finish(localize.locate(image, agents, settings), show)
+    write_landmarks(
+        _landmark_set(found, image, whole.name),
+        out,
+        grid=image.grid,
+        overwrite=overwrite,
+    )
+    if trajectories is not None:
+        write_trajectories(found.trajectories, trajectories, overwrite=overwrite)
+    print_table((*COLUMNS, "state"), map(_row, found.results))
+    print_line(f"{out}: {len(found.results)} landmarks")
+    say(DISCLAIMER)
+    if not any(result.position_lps_mm for result in found.results):
+        raise typer.Exit(NOTHING_FOUND)
+
+
+def _landmark_set(found: Localization, image: Volume, case_id: str) -> LandmarkSet:
+    return LandmarkSet(
+        landmarks=tuple(
+            result.as_landmark(found.localizer) for result in found.results
+        ),
+        image_name=image.name,
+        image_sha256=image.content_hash,
+        case_id=case_id,
+        sequence=image.sequence.label,
+        frame_of_reference_uid=image.frame_of_reference_uid or "",
+        model_sha256=found.model_sha256,
+    )
+
+
+def _refuse_early(path: Path, suffixes: tuple[str, ...], overwrite: bool) -> None:
+    """Refuse before the search what the writers would refuse after it."""
+    if not path.name.lower().endswith(suffixes):
+        msg = f"expected a name that ends in {' or '.join(suffixes)}"
+        raise InputError(msg, path)
+    if not path.parent.is_dir():
+        msg = "its folder does not exist"
+        raise InputError(msg, path)
+    if path.exists() and not overwrite:
+        msg = "already exists; --overwrite replaces it"
+        raise OverwriteError(msg, path)
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    return tuple(name.strip() for name in text.split(",") if name.strip()) or None
+
+
+def _row(result: LandmarkResult) -> tuple[object, ...]:
+    position = result.position_lps_mm
+    lps = (None,) * 3 if position is None else tuple(f"{mm:.1f}" for mm in position)
+    spread, agreement = f"{result.spread_mm:.1f}", f"{result.agreement:.0%}"
+    return (result.name, *lps, spread, agreement, result.n_steps, result.state.value)
