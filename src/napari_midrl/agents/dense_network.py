@@ -240,9 +240,8 @@ class _FinePart(nn.Module):
         self.mix = nn.Conv3d(2 * config.channels[0], c, 3, padding=1)
         self.residual = nn.Conv3d(c, c, 3, padding=2, dilation=2)
         self.hidden = _hidden(c, config.head_channels)
-        self.heads = nn.ModuleList(
-            QHead(config.n_landmarks, config.head_channels) for _ in range(2)
-        )
+        self.head_one = QHead(config.n_landmarks, config.head_channels)
+        self.head_half = QHead(config.n_landmarks, config.head_channels)
 
     def forward(self, cubes: Tensor, context: Tensor) -> Tensor:
         """Return hidden maps of cubes (n, 1, ...) given on the half-unit grid."""
@@ -319,10 +318,11 @@ class DenseQNetwork(nn.Module):
         context = interpolate(features, positions[None], level=2)[0]
         batch = cubes[:, None].contiguous(memory_format=torch.channels_last_3d)
         hidden = self.fine_part(batch, context.permute(0, 4, 1, 2, 3))
-        one, half = (
-            head.field(hidden, landmarks, level=1) for head in self.fine_part.heads
+        part = self.fine_part
+        return (
+            part.head_one.field(hidden, landmarks, level=1),
+            part.head_half.field(hidden, landmarks, level=1),
         )
-        return one, half
 
 
 def _hidden(n_in: int, n_hidden: int) -> nn.Sequential:

@@ -39,7 +39,8 @@ class IntensityScale:
     def apply(self, array: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """Return normalized intensities, float32."""
         scaled = (array.astype(np.float32) - self.offset) / self.width
-        return np.clip(scaled, self.floor, self.ceiling).astype(np.float32)
+        clipped: npt.NDArray[np.float32] = np.clip(scaled, self.floor, self.ceiling)
+        return clipped
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,29 @@ def working_view(volume: Volume, base_mm: float) -> WorkingView:
     high = low + np.array(inner.shape_ijk) - 1
     view = np.where(inside, scale.apply(seen), np.float32(0))
     return WorkingView(view, padded, scale, low, high)
+
+
+def cube_at(
+    volume: Volume, view: WorkingView, corner: npt.NDArray[np.float64], size: int
+) -> npt.NDArray[np.float32]:
+    """Return a cube on the half-unit grid, normalized like the view.
+
+    Parameters
+    ----------
+    volume, view
+        The same image.
+    corner
+        Base position of the center of the first 2x2x2 block, shape (3,).
+    size
+        Edge in base units; the cube has twice as many voxels along each axis.
+    """
+    affine = view.grid.affine_lps.copy()
+    affine[:3, :3] /= 2
+    affine[:3, 3] = view.grid.to_lps_mm(corner - 0.25)
+    grid = VoxelGrid((2 * size, 2 * size, 2 * size), affine)
+    seen = sample_smoothly(np.asarray(volume.array), volume.grid, grid)
+    inside = _inside(volume.grid, grid)
+    return np.where(inside, view.scale.apply(seen), np.float32(0))
 
 
 def intensity_scale(values: npt.NDArray[np.floating]) -> IntensityScale:

@@ -104,7 +104,8 @@ def train_dense(
         yield Progress(state.n_done, settings.n_updates, text, metrics)
     if folder is not None:
         state.save(folder)
-    return state.averaged_net
+    averaged: DenseQNetwork = state.averaged_net
+    return averaged
 
 
 class _TrainingState:
@@ -145,7 +146,7 @@ class _TrainingState:
         losses = [*coarse, *fine]
         loss = torch.stack(losses).sum()
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.online_net.parameters(), 5.0)
         self.optimizer.step()
         follow(self.target_net, self.online_net, settings.follow_rate)

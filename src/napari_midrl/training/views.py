@@ -153,7 +153,7 @@ class _Warp:
         """Return base positions of voxel positions, by fixed-point iteration."""
         back = torch.linalg.inv(self.matrix)
         straight = (voxels - self.shift) @ back.T
-        points = straight
+        points: Tensor = straight
         for _ in range(15):
             here = (self(points) - self.shift) @ back.T
             points = points + straight - here

@@ -1,0 +1,360 @@
+"""Search of one volume by all agents of a dense network, coarse to fine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from napari_midrl.agents.consensus import find_consensus
+from napari_midrl.agents.dense_basins import basins, start_fractions
+from napari_midrl.agents.dense_lookup import (
+    ACTION_NAMES,
+    COARSE_SCALES,
+    CUBE_SIZE,
+    FINE_SCALES,
+)
+from napari_midrl.agents.dense_walk import Walks, walk
+from napari_midrl.agents.working_view import cube_at, working_view
+from napari_midrl.data.progress import Progress, SearchProgress
+from napari_midrl.data.trajectory import LandmarkResult, SearchState, Trajectory
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    import numpy.typing as npt
+    from torch import Tensor
+
+    from napari_midrl.agents.consensus import Consensus
+    from napari_midrl.agents.dense_network import DenseQNetwork, GlobalMaps
+    from napari_midrl.agents.working_view import WorkingView
+    from napari_midrl.data.settings import SearchSettings
+    from napari_midrl.data.volume import Volume
+
+BOX_SIZES = (40.0, 24.0, 12.0, 10.0)
+"""Edge of the region each scale mainly looks at, base units: the reach of the
+convolutions of its own level. Deeper levels add faint context from farther away."""
+
+MIN_AGREEMENT = 0.25
+"""Share of starts that must end together for a landmark to count as found."""
+
+MAX_CUBES = 3
+"""Basins per landmark that are worth a fine search."""
+
+
+@dataclass(frozen=True)
+class _Leg:
+    """What every agent did at one scale.
+
+    `rows[l][s]` counts the rows agent s of landmark l has here; 0 if it was left
+    behind at a coarser scale. Arrays as in `Trajectory`, positions in base units.
+    """
+
+    positions: npt.NDArray[np.float64]
+    q_values: npt.NDArray[np.float32]
+    actions: npt.NDArray[np.int64]
+    n_moves: npt.NDArray[np.int64]
+    took_part: npt.NDArray[np.bool_]
+    closed: npt.NDArray[np.bool_]
+    endpoints: npt.NDArray[np.float64]
+
+
+def search(
+    network: DenseQNetwork,
+    names: Sequence[str],
+    agents: Sequence[int],
+    volume: Volume,
+    settings: SearchSettings,
+    device: str,
+) -> Generator[
+    Progress, None, tuple[tuple[LandmarkResult, ...], tuple[Trajectory, ...]]
+]:
+    """Yield where the agents are, and return results and trajectories.
+
+    Parameters
+    ----------
+    network
+        On `device`, in evaluation mode.
+    names, agents
+        Landmarks to seek and the network's number of each.
+    volume
+        Any grid, orientation and sequence.
+    settings
+        Starts, budget, seed.
+    device
+        Torch device.
+    """
+    base_mm = network.config.base_mm
+    yield Progress(0, 4, "preparing the volume")
+    view = working_view(volume, base_mm)
+    yield Progress(0, 4, "looking at the whole volume")
+    with torch.inference_mode():
+        maps = network.encode(torch.from_numpy(view.array).to(device))
+    chosen = torch.tensor(list(agents), device=device)
+    starts = _starts(view, settings, len(names))
+    legs: list[_Leg] = []
+    for index, scale in enumerate(COARSE_SCALES):
+        field = maps.fields[index].only(chosen)
+        low, high = (_tensor(corner, device) for corner in (view.low, view.high))
+        here = starts if index == 0 else legs[-1].endpoints
+        walks = yield from _reported(
+            walk(
+                field, _tensor(here, device), low, high, scale.step, settings.max_steps
+            ),
+            index,
+            view,
+        )
+        legs.append(_leg(walks, np.ones(here.shape[:2], dtype=bool)))
+    groups = [basins(ends, 2 * COARSE_SCALES[0].step) for ends in legs[-1].endpoints]
+    legs += yield from _fine_legs(
+        network, maps, volume, view, groups, legs[-1].endpoints, chosen, settings
+    )
+    endpoints_mm = view.grid.to_lps_mm(legs[-1].endpoints)
+    trajectories = tuple(
+        _trajectory(name, number, start, legs, view)
+        for number, name in enumerate(names)
+        for start in range(settings.n_starts)
+    )
+    closed = np.logical_and.reduce([leg.closed for leg in legs])
+    results = tuple(
+        _result(
+            name,
+            endpoints_mm[number],
+            closed[number],
+            [
+                sum(leg.n_moves[number, s] for leg in legs)
+                for s in range(settings.n_starts)
+            ],
+            view,
+        )
+        for number, name in enumerate(names)
+    )
+    return results, trajectories
+
+
+def _tensor(array: npt.NDArray[np.floating], device: str) -> Tensor:
+    return torch.as_tensor(np.asarray(array), dtype=torch.float32, device=device)
+
+
+def _starts(
+    view: WorkingView, settings: SearchSettings, n_landmarks: int
+) -> npt.NDArray[np.float64]:
+    """Return the same start points for every agent, shape (n, n_starts, 3)."""
+    fractions = start_fractions(settings.n_starts, settings.seed)
+    starts = view.low + fractions * (view.high - view.low)
+    return np.broadcast_to(starts, (n_landmarks, *starts.shape)).copy()
+
+
+def _reported(
+    walking: Generator[Tensor, None, Walks],
+    index: int,
+    view: WorkingView,
+    where: npt.NDArray[np.float64] | None = None,
+    cubes: _Cubes | None = None,
+) -> Generator[Progress, None, Walks]:
+    """Pass walks on, reporting positions in LPS mm after every step."""
+    base_mm = float(view.grid.spacing_mm[0])
+    while True:
+        try:
+            with torch.inference_mode():
+                positions = next(walking)
+        except StopIteration as stop:
+            walks: Walks = stop.value
+            return walks
+        here = positions.cpu().numpy().astype(np.float64)
+        if cubes is not None and where is not None:
+            here = cubes.back(here, where)
+        yield SearchProgress(
+            index,
+            4,
+            f"searching, steps of {_step_mm(index, base_mm):g} mm",
+            positions_lps_mm=view.grid.to_lps_mm(here),
+            box_sizes_mm=np.full(here.shape, BOX_SIZES[index] * base_mm),
+        )
+
+
+def _step_mm(index: int, base_mm: float) -> float:
+    return (*COARSE_SCALES, *FINE_SCALES)[index].step * base_mm
+
+
+def _leg(walks: Walks, took_part: npt.NDArray[np.bool_]) -> _Leg:
+    return _Leg(
+        walks.positions.cpu().numpy().astype(np.float64),
+        walks.q_values.cpu().numpy(),
+        walks.actions.cpu().numpy(),
+        np.where(took_part, walks.end_rows.cpu().numpy(), 0),
+        took_part,
+        walks.closed.cpu().numpy() | ~took_part,
+        walks.endpoints.cpu().numpy().astype(np.float64),
+    )
+
+
+@dataclass(frozen=True)
+class _Cubes:
+    """Fine-search cubes: which landmark each serves, and where it begins."""
+
+    landmarks: npt.NDArray[np.int64]
+    corners: npt.NDArray[np.float64]
+    members: npt.NDArray[np.bool_]
+
+    def back(
+        self, local: npt.NDArray[np.float64], rest: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Return base positions per landmark and start; `rest` where no cube is."""
+        whole = rest.copy()
+        for number, members, corner, positions in zip(
+            self.landmarks, self.members, self.corners, local, strict=True
+        ):
+            whole[number, members] = positions[members] + corner
+        return whole
+
+
+def _fine_legs(
+    network: DenseQNetwork,
+    maps: GlobalMaps,
+    volume: Volume,
+    view: WorkingView,
+    groups: list[tuple[Consensus, ...]],
+    endpoints: npt.NDArray[np.float64],
+    chosen: Tensor,
+    settings: SearchSettings,
+) -> Generator[Progress, None, list[_Leg]]:
+    """Search on inside cubes around the largest basins of every landmark."""
+    cubes = _place_cubes(groups)
+    device = str(chosen.device)
+    yield Progress(2, 4, "looking closer")
+    stack = np.stack([cube_at(volume, view, c, CUBE_SIZE) for c in cubes.corners])
+    agents = chosen[torch.as_tensor(cubes.landmarks, device=device)]
+    corners = _tensor(cubes.corners, device)
+    with torch.inference_mode():
+        fields = network.refine(_tensor(stack, device), maps.features, corners, agents)
+    low = _tensor(np.clip(view.low - cubes.corners, 0, CUBE_SIZE - 1), device)[:, None]
+    high = _tensor(np.clip(view.high - cubes.corners, 0, CUBE_SIZE - 1), device)[
+        :, None
+    ]
+    legs: list[_Leg] = []
+    here = endpoints
+    for index, (scale, field) in enumerate(zip(FINE_SCALES, fields, strict=True), 2):
+        local = _tensor(here[cubes.landmarks] - cubes.corners[:, None], device)
+        starts = torch.minimum(torch.maximum(local, low), high)
+        walking = walk(field, starts, low, high, scale.step, settings.max_steps)
+        walks = yield from _reported(walking, index, view, here, cubes)
+        legs.append(_gathered(_leg(walks, cubes.members), cubes, here))
+        here = legs[-1].endpoints
+    return legs
+
+
+def _place_cubes(groups: list[tuple[Consensus, ...]]) -> _Cubes:
+    landmarks, corners, members = [], [], []
+    for number, found in enumerate(groups):
+        for basin in found[:MAX_CUBES]:
+            landmarks.append(number)
+            corners.append(basin.position_lps_mm - CUBE_SIZE / 2 + 0.5)
+            members.append(basin.members)
+    return _Cubes(np.array(landmarks), np.stack(corners), np.stack(members))
+
+
+def _gathered(leg: _Leg, cubes: _Cubes, before: npt.NDArray[np.float64]) -> _Leg:
+    """Return a leg by landmark and start from one by cube and start."""
+    shape = before.shape[:2]
+    n_rows = len(leg.positions)
+    positions = np.broadcast_to(before, (n_rows, *before.shape)).copy()
+    q_values = np.zeros((n_rows - 1, *shape, leg.q_values.shape[-1]), np.float32)
+    actions = np.zeros((n_rows - 1, *shape), np.int64)
+    n_moves = np.zeros(shape, np.int64)
+    took_part = np.zeros(shape, bool)
+    closed = np.ones(shape, bool)
+    endpoints = before.copy()
+    for cube, (number, members) in enumerate(
+        zip(cubes.landmarks, cubes.members, strict=True)
+    ):
+        corner = cubes.corners[cube]
+        positions[:, number, members] = leg.positions[:, cube, members] + corner
+        q_values[:, number, members] = leg.q_values[:, cube, members]
+        actions[:, number, members] = leg.actions[:, cube, members]
+        n_moves[number, members] = leg.n_moves[cube, members]
+        took_part[number, members] = True
+        closed[number, members] = leg.closed[cube, members]
+        endpoints[number, members] = leg.endpoints[cube, members] + corner
+    return _Leg(positions, q_values, actions, n_moves, took_part, closed, endpoints)
+
+
+def _trajectory(
+    name: str, number: int, start: int, legs: list[_Leg], view: WorkingView
+) -> Trajectory:
+    """Return one agent's walk over all scales.
+
+    A leg ends at the position the agent settled on; the next begins there. Rows that
+    only proved a cycle are left out.
+    """
+    base_mm = float(view.grid.spacing_mm[0])
+    steps = [scale.step for scale in (*COARSE_SCALES, *FINE_SCALES)]
+    positions, scales, actions, q_values = [], [], [], []
+    last = 0
+    for index, leg in enumerate(legs):
+        if not leg.took_part[number, start]:
+            continue
+        n = leg.n_moves[number, start]
+        positions.append(leg.positions[:n, number, start])
+        scales += [index] * int(n)
+        actions.append(leg.actions[:n, number, start])
+        q_values.append(leg.q_values[:n, number, start])
+        last = index
+    endpoint = legs[-1].endpoints[number, start]
+    scale_rows = np.array([*scales, last], dtype=np.int64)
+    sizes = np.array(BOX_SIZES)[scale_rows] * base_mm
+    return Trajectory(
+        landmark=name,
+        start=start,
+        positions_lps_mm=view.grid.to_lps_mm(np.vstack([*positions, endpoint])),
+        box_sizes_mm=np.repeat(sizes[:, None], 3, axis=1),
+        step_sizes_mm=np.array(steps)[scale_rows] * base_mm,
+        scales=scale_rows,
+        actions=np.concatenate(actions),
+        q_values=np.concatenate(q_values),
+        action_names=ACTION_NAMES,
+        endpoint_lps_mm=view.grid.to_lps_mm(endpoint),
+        terminated=bool(all(leg.closed[number, start] for leg in legs)),
+    )
+
+
+def _result(
+    name: str,
+    endpoints_mm: npt.NDArray[np.float64],
+    closed: npt.NDArray[np.bool_],
+    n_moves: list[int],
+    view: WorkingView,
+) -> LandmarkResult:
+    base_mm = float(view.grid.spacing_mm[0])
+    consensus = find_consensus(endpoints_mm, closed, 3 * base_mm)
+    position = None
+    if consensus is None or consensus.agreement < MIN_AGREEMENT:
+        state = SearchState.NOT_CONVERGED
+    elif _at_border(consensus.position_lps_mm, view):
+        state = SearchState.OUTSIDE
+    else:
+        state = SearchState.FOUND
+        x, y, z = (float(v) for v in consensus.position_lps_mm)
+        position = (x, y, z)
+    agreement = 0.0 if consensus is None else consensus.agreement
+    return LandmarkResult(
+        name=name,
+        state=state,
+        position_lps_mm=position,
+        spread_mm=float("nan") if consensus is None else consensus.spread_mm,
+        agreement=agreement,
+        n_steps=int(np.median(n_moves)),
+        confidence=agreement,
+    )
+
+
+def _at_border(center_lps_mm: npt.NDArray[np.float64], view: WorkingView) -> bool:
+    """Return whether the agents pressed against the edge of the image.
+
+    An agent whose landmark lies outside walks to the edge and is stopped there.
+    """
+    position = view.grid.to_ijk(center_lps_mm)
+    near = FINE_SCALES[0].step
+    return bool(((position < view.low + near) | (position > view.high - near)).any())

@@ -1,0 +1,202 @@
+"""Agent packs on disk: weights without pickle, and a card that says what they are.
+
+A pack is a folder of `model.json` (the card) and `weights.safetensors`. Packs ship
+inside the package; a user's own are in the user data folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from napari_midrl.errors import PackError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+CARD_NAME = "model.json"
+WEIGHTS_NAME = "weights.safetensors"
+MAX_CARD_BYTES = 2**20
+MAX_WEIGHTS_BYTES = 2**29
+
+
+class TrainingStatement(BaseModel):
+    """How the weights came to be, enough to make them again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    recipe: str
+    data: str
+    licence: str
+    seed: int
+    n_updates: int
+    seconds: float
+    settings: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class ModelCard(BaseModel):
+    """What a pack is, for people and for the code that loads it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: Literal[1] = 1
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    title: str
+    version: str
+    description: str
+    architecture: Literal["midrl-dense"]
+    config: dict[str, Any]
+    landmarks: list[str] = Field(min_length=1, max_length=512)
+    landmark_notes: dict[str, str] = Field(default_factory=dict)
+    weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    training: TrainingStatement
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    intended_use: str
+    limits: str
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack as read: checked card, weights as arrays.
+
+    Parameters
+    ----------
+    folder
+        Where it is.
+    card
+        Its model card.
+    tensors
+        Weights by name.
+    """
+
+    folder: Path
+    card: ModelCard
+    tensors: Mapping[str, npt.NDArray[np.generic]]
+
+
+def pack_folders() -> dict[str, Path]:
+    """Return the folders of all packs by name: shipped ones and the user's own."""
+    shipped = Path(str(resources.files("napari_midrl"))) / "packs"
+    own = Path(platformdirs.user_data_dir("napari-midrl")) / "packs"
+    folders: dict[str, Path] = {}
+    for parent in (own, shipped):
+        if parent.is_dir():
+            for folder in sorted(parent.iterdir()):
+                if (folder / CARD_NAME).is_file():
+                    folders[folder.name] = folder
+    return folders
+
+
+def find_pack(name_or_folder: str) -> Path:
+    """Return the folder of a pack given by name or by path.
+
+    Raises
+    ------
+    PackError
+        If there is none; the message lists those there are.
+    """
+    folders = pack_folders()
+    if name_or_folder in folders:
+        return folders[name_or_folder]
+    if (Path(name_or_folder) / CARD_NAME).is_file():
+        return Path(name_or_folder)
+    cause = f"no agents {name_or_folder!r}; there are {sorted(folders)}"
+    raise PackError(cause)
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Return the card of a pack.
+
+    Raises
+    ------
+    PackError
+        If it is missing, too large or malformed.
+    """
+    path = folder / CARD_NAME
+    try:
+        content = _read_capped(path, MAX_CARD_BYTES)
+        return ModelCard.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        cause = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        raise PackError(cause, path) from error
+
+
+def read_pack(folder: Path) -> Pack:
+    """Return a pack whose weights are those its card names.
+
+    Raises
+    ------
+    PackError
+        If card or weights are missing, too large, malformed, or do not belong
+        together.
+    """
+    card = read_card(folder)
+    path = folder / WEIGHTS_NAME
+    content = _read_capped(path, MAX_WEIGHTS_BYTES)
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != card.weights_sha256:
+        cause = f"SHA-256 is {digest[:12]}…, the card says {card.weights_sha256[:12]}…"
+        raise PackError(cause, path)
+    try:
+        tensors = load(content)
+    except (SafetensorError, ValueError, KeyError) as error:
+        msg = f"not a safetensors file: {error}"
+        raise PackError(msg, path) from error
+    return Pack(folder, card, tensors)
+
+
+def write_pack(
+    folder: Path,
+    card: Mapping[str, Any],
+    tensors: Mapping[str, npt.NDArray[np.generic]],
+) -> ModelCard:
+    """Write a pack and return its card, the hash of the weights filled in.
+
+    Weights are written before the card that names their hash, so a reader never
+    takes a half-written pack for a whole one.
+
+    Parameters
+    ----------
+    folder
+        Made if it is not there.
+    card
+        Fields of `ModelCard` but `weights_sha256`.
+    tensors
+        Weights by name.
+    """
+    content = save({name: np.ascontiguousarray(a) for name, a in tensors.items()})
+    digest = hashlib.sha256(content).hexdigest()
+    checked = ModelCard.model_validate({**card, "weights_sha256": digest})
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(checked.model_dump(), indent=1, ensure_ascii=False) + "\n"
+    for name, data in ((WEIGHTS_NAME, content), (CARD_NAME, text.encode())):
+        unfinished = folder / f"{name}.unfinished"
+        unfinished.write_bytes(data)
+        unfinished.replace(folder / name)
+    return checked
+
+
+def _read_capped(path: Path, limit: int) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            msg = f"{size} bytes, more than the {limit} allowed"
+            raise PackError(msg, path)
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"cannot be read: {error.strerror}"
+        raise PackError(msg, path) from error
