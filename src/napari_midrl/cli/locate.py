@@ -15,11 +15,11 @@ from napari_midrl.cli.console import (
     progress_bar,
     say,
 )
-from napari_midrl.data.landmarks import LandmarkSet
 from napari_midrl.data.settings import SearchSettings
 from napari_midrl.errors import InputError, OverwriteError
 
 if TYPE_CHECKING:
+    from napari_midrl.data.landmarks import LandmarkSet
     from napari_midrl.data.trajectory import LandmarkResult, Localization
     from napari_midrl.data.volume import Volume
 
@@ -60,8 +60,8 @@ def locate(
     from napari_midrl.data.progress import finish
     from napari_midrl.io.landmarks import write_landmarks
     from napari_midrl.io.trajectories import write_trajectories
-    from napari_midrl.workflows import localize
     from napari_midrl.workflows.inspect import choose_volume
+    from napari_midrl.workflows.localize import locate as search
 
     _refuse_early(out, LANDMARK_SUFFIXES, overwrite)
     if trajectories is not None:
@@ -73,7 +73,7 @@ def locate(
     image = choose_volume(whole, volume)
     say(f"searching {image.name!r} with {agents}")
     with progress_bar() as show:
-        found = finish(localize.locate(image, agents, settings), show)
+        found = finish(search(image, agents, settings), show)
     write_landmarks(
         _landmark_set(found, image, whole.name),
         out,
@@ -90,6 +90,8 @@ def locate(
 
 
 def _landmark_set(found: Localization, image: Volume, case_id: str) -> LandmarkSet:
+    from napari_midrl.data.landmarks import LandmarkSet
+
     return LandmarkSet(
         landmarks=tuple(
             result.as_landmark(found.localizer) for result in found.results

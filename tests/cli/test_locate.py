@@ -1,0 +1,98 @@
+"""``midrl locate``: from files to a landmark file."""
+
+import pytest
+from napari_midrl.io.landmarks import read_landmarks
+
+from napari_midrl.data.settings import SearchSettings
+
+
+def test_landmarks_are_written_and_shown(midrl, study_file, agents, study, tmp_path):
+    out = tmp_path / "landmarks.csv"
+
+    result = midrl("locate", study_file, "--agents", "test-agents", "--out", out)
+
+    assert result.exit_code == 0, result.output
+    landmarks = read_landmarks(out)
+    assert landmarks["AC"].position_lps_mm == pytest.approx((-1.25, 2.5, 3.75))
+    assert landmarks["AC"].source == "model"
+    assert landmarks["PC"].position_lps_mm is None
+    assert landmarks.image_sha256 == study["T2w"].content_hash
+    assert landmarks.model_sha256 == "ab" * 32
+    assert landmarks.case_id == "case 7"
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["AC", "-1.2", "2.5", "3.8", "0.5", "75%", "12", "found"] in rows
+    assert "Not a medical device" in result.stderr
+
+
+def test_the_default_volume_is_said(midrl, study_file, agents, tmp_path):
+    """The ADC map comes first in the study, but a T2w shows the shape better."""
+    out = tmp_path / "out.csv"
+
+    result = midrl("locate", study_file, "--agents", "x", "--out", out)
+
+    assert agents.volume.name == "T2w"
+    assert "searching 'T2w' with x" in result.stderr
+
+
+def test_choices_reach_the_search(midrl, study_file, agents, tmp_path):
+    choices = ["--volume", "adc", "--landmarks", "PC, AC", "--starts", 3, "--seed", 5]
+    out = ["--agents", "test-agents", "--out", tmp_path / "out.fcsv"]
+
+    midrl("locate", study_file, *out, *choices, "--device", "cpu")
+
+    assert agents.volume.name == "ADC"
+    assert agents.pack == "test-agents"
+    assert agents.settings == SearchSettings(
+        landmarks=("PC", "AC"), n_starts=3, seed=5, device="cpu"
+    )
+
+
+def test_trajectories_are_written_when_asked_for(midrl, study_file, agents, tmp_path):
+    files = ["--out", tmp_path / "out.mrk.json", "--trajectories", tmp_path / "t.csv"]
+
+    result = midrl("locate", study_file, "--agents", "test-agents", *files)
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "t.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("out.txt", "expected a name that ends in .csv"),
+        ("missing/out.csv", "its folder does not exist"),
+        ("human.csv", "already exists; --overwrite replaces it"),
+    ],
+)
+def test_a_useless_target_is_refused_before_the_search(
+    midrl, study_file, agents, tmp_path, name, cause
+):
+    (tmp_path / "human.csv").write_text("work of a person")
+
+    result = midrl("locate", study_file, "--agents", "x", "--out", tmp_path / name)
+
+    assert result.exit_code == 2
+    assert cause in result.stderr
+    assert agents.volume is None
+    assert (tmp_path / "human.csv").read_text() == "work of a person"
+
+
+def test_overwrite_replaces(midrl, study_file, agents, tmp_path):
+    out = tmp_path / "old.csv"
+    arguments = ["locate", study_file, "--agents", "x", "--out", out]
+    midrl(*arguments)
+    agents.finds_ac = False
+
+    result = midrl(*arguments, "--overwrite")
+
+    assert result.exit_code == 1
+    assert read_landmarks(out)["AC"].position_lps_mm is None
+
+
+def test_an_unknown_volume_lists_those_there_are(midrl, study_file, agents, tmp_path):
+    names = ["--volume", "FLAIR", "--out", tmp_path / "out.csv"]
+
+    result = midrl("locate", study_file, "--agents", "x", *names)
+
+    assert result.exit_code == 2
+    assert "no volume 'FLAIR'; there are 'ADC', 'DWI b=1400', 'T2w'" in result.stderr
