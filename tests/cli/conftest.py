@@ -14,6 +14,7 @@ from napari_midrl.data.study import Study
 from napari_midrl.data.trajectory import LandmarkResult, Localization, SearchState
 from napari_midrl.data.volume import Provenance, Volume
 from napari_midrl.geometry.grid import VoxelGrid
+from napari_midrl.workflows.localize import as_landmarks
 
 
 @pytest.fixture
@@ -95,21 +96,18 @@ def agents(stand_in):
         )
         return Localization(results, (), "test-agents 1", "ab" * 32, 1.5, "cpu")
 
-    def available_packs():
-        card = {"name": "test-agents", "measured": {"median_error_mm": 1.5}}
-        return (
-            SimpleNamespace(
-                name="test-agents",
-                title="Agents for tests",
-                landmarks=("AC", "PC"),
-                description="Two points of the brain.",
-                card=card,
-            ),
-        )
-
+    pack = SimpleNamespace(
+        name="test-agents",
+        title="Agents for tests",
+        landmarks=("AC", "PC"),
+        description="Two points of the brain.",
+        card={"name": "test-agents", "measured": {"median_error_mm": 1.5}},
+    )
     stand_in(
         "napari_midrl.workflows.localize",
         locate=locate,
-        available_packs=available_packs,
+        as_landmarks=as_landmarks,
+        available_packs=lambda: (pack,),
+        pack_info={"test-agents": pack}.__getitem__,
     )
     return asked

@@ -1,9 +1,9 @@
 """``midrl locate``: from files to a landmark file."""
 
 import pytest
-from napari_midrl.io.landmarks import read_landmarks
 
 from napari_midrl.data.settings import SearchSettings
+from napari_midrl.io.landmarks import read_landmarks
 
 
 def test_landmarks_are_written_and_shown(midrl, study_file, agents, study, tmp_path):

@@ -48,13 +48,26 @@ def test_no_point_moves(source, tmp_path, suffix):
 
     written = convert_landmarks(source, target)
 
-    assert len(written) == 3
-    for landmark in read_landmarks(target):
+    read = read_landmarks(target)
+    assert [m.name for m in written] == [m.name for m in read]
+    for landmark in read:
         before = LANDMARKS[landmark.name].position_lps_mm
         if before is None:
             assert landmark.position_lps_mm is None
         else:
             assert landmark.position_lps_mm == pytest.approx(before, abs=1e-3)
+
+
+def test_what_a_format_cannot_hold_is_said(source, tmp_path):
+    written = convert_landmarks(source, tmp_path / "target.fcsv")
+
+    assert [m.name for m in written] == ["AC", "PC"]
+    assert written.warnings[-1].endswith("has no position: RAF")
+
+
+def test_an_unknown_ending_lists_those_there_are(source, tmp_path):
+    with pytest.raises(InputError, match=r"target\.txt: .* \.csv or \.fcsv or"):
+        convert_landmarks(source, tmp_path / "target.txt")
 
 
 @pytest.mark.parametrize(("frame", "sign"), [("LPS", 1), ("RAS", -1)])

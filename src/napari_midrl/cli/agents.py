@@ -8,7 +8,6 @@ import typer
 
 from napari_midrl.cli.arguments import AsJson
 from napari_midrl.cli.console import print_json, print_line, print_table
-from napari_midrl.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,16 +42,13 @@ def show_agents(
     json: AsJson = False,
 ) -> None:
     """Show a pack's model card: training data, measured errors, limits, licence."""
-    from napari_midrl.workflows.localize import available_packs
+    from napari_midrl.workflows.localize import pack_info
 
-    packs = {pack.name: pack for pack in available_packs()}
-    if name not in packs:
-        msg = f"no agents named {name!r}; there are {', '.join(packs) or 'none'}"
-        raise InputError(msg)
+    card = pack_info(name).card
     if json:
-        print_json(packs[name].card)
+        print_json(card)
         return
-    for line in card_lines(packs[name].card):
+    for line in card_lines(card):
         print_line(line)
 
 

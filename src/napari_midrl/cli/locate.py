@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,11 +20,8 @@ from napari_midrl.data.settings import SearchSettings
 from napari_midrl.errors import InputError, OverwriteError
 
 if TYPE_CHECKING:
-    from napari_midrl.data.landmarks import LandmarkSet
-    from napari_midrl.data.trajectory import LandmarkResult, Localization
-    from napari_midrl.data.volume import Volume
+    from napari_midrl.data.trajectory import LandmarkResult
 
-LANDMARK_SUFFIXES = (".csv", ".mrk.json", ".fcsv")
 COLUMNS = ("landmark", ">L mm", ">P mm", ">S mm", ">spread mm", ">agree", ">steps")
 NOTHING_FOUND = 1
 
@@ -58,9 +56,10 @@ def locate(
     Exit code 1: none was found.
     """
     from napari_midrl.data.progress import finish
-    from napari_midrl.io.landmarks import write_landmarks
+    from napari_midrl.io.landmarks import LANDMARK_SUFFIXES, write_landmarks
     from napari_midrl.io.trajectories import write_trajectories
     from napari_midrl.workflows.inspect import choose_volume
+    from napari_midrl.workflows.localize import as_landmarks
     from napari_midrl.workflows.localize import locate as search
 
     _refuse_early(out, LANDMARK_SUFFIXES, overwrite)
@@ -74,12 +73,8 @@ def locate(
     say(f"searching {image.name!r} with {agents}")
     with progress_bar() as show:
         found = finish(search(image, agents, settings), show)
-    write_landmarks(
-        _landmark_set(found, image, whole.name),
-        out,
-        grid=image.grid,
-        overwrite=overwrite,
-    )
+    landmark_set = replace(as_landmarks(found, image), case_id=whole.name)
+    write_landmarks(landmark_set, out, grid=image.grid, overwrite=overwrite)
     if trajectories is not None:
         write_trajectories(found.trajectories, trajectories, overwrite=overwrite)
     print_table((*COLUMNS, "state"), map(_row, found.results))
@@ -87,22 +82,6 @@ def locate(
     say(DISCLAIMER)
     if not any(result.position_lps_mm for result in found.results):
         raise typer.Exit(NOTHING_FOUND)
-
-
-def _landmark_set(found: Localization, image: Volume, case_id: str) -> LandmarkSet:
-    from napari_midrl.data.landmarks import LandmarkSet
-
-    return LandmarkSet(
-        landmarks=tuple(
-            result.as_landmark(found.localizer) for result in found.results
-        ),
-        image_name=image.name,
-        image_sha256=image.content_hash,
-        case_id=case_id,
-        sequence=image.sequence.label,
-        frame_of_reference_uid=image.frame_of_reference_uid or "",
-        model_sha256=found.model_sha256,
-    )
 
 
 def _refuse_early(path: Path, suffixes: tuple[str, ...], overwrite: bool) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from napari_midrl.errors import InputError, LandmarkFileError
-from napari_midrl.io.landmarks import read_landmarks, write_landmarks
+from napari_midrl.io.landmarks import (
+    LANDMARK_SUFFIXES,
+    read_landmarks,
+    write_landmarks,
+)
 from napari_midrl.io.study import read_study
 
 if TYPE_CHECKING:
@@ -14,17 +18,18 @@ if TYPE_CHECKING:
 
     from napari_midrl.data.landmarks import LandmarkSet
     from napari_midrl.data.volume import Volume
+    from napari_midrl.io.frames import Frame
 
 
 def convert_landmarks(
     source: Path,
     target: Path,
     *,
-    frame: Literal["LPS", "RAS"] | None = None,
+    frame: Frame | None = None,
     image: Path | None = None,
     overwrite: bool = False,
 ) -> LandmarkSet:
-    """Return the landmarks after writing them to the target file.
+    """Return the landmarks written to the target file.
 
     Parameters
     ----------
@@ -44,21 +49,38 @@ def convert_landmarks(
     LandmarkFileError
         If the source is malformed, or was placed on an image other than `image`.
     InputError
-        If the image holds no volume or several that fit.
+        If the target's ending is unknown, or the image holds no volume or several.
     OverwriteError
         If the target exists and may not be replaced.
     """
     if source.resolve() == target.resolve():
         msg = "source and target are the same file"
         raise InputError(msg, source)
-    landmarks = read_landmarks(source, frame=frame)
-    if image is None:
-        write_landmarks(landmarks, target, overwrite=overwrite)
+    if not target.name.lower().endswith(LANDMARK_SUFFIXES):
+        msg = f"expected a name that ends in {' or '.join(LANDMARK_SUFFIXES)}"
+        raise InputError(msg, target)
+    landmarks, grid = read_landmarks(source, frame=frame), None
+    if image is not None:
+        volume = _volume_of(image, landmarks, source)
+        grid = volume.grid
+        # Again, so that voxel columns are held against the image.
+        landmarks = read_landmarks(source, frame=frame, grid=grid)
+        landmarks = _placed_on(landmarks, volume)
+    write_landmarks(landmarks, target, grid=grid, overwrite=overwrite)
+    return _without_the_lost(landmarks, target)
+
+
+def _without_the_lost(landmarks: LandmarkSet, target: Path) -> LandmarkSet:
+    """Return the landmarks that the target's format can hold; warn of the others."""
+    lost = [mark.name for mark in landmarks if mark.position_lps_mm is None]
+    if not lost or not target.name.lower().endswith(".fcsv"):
         return landmarks
-    volume = _volume_of(image, landmarks, source)
-    landmarks = _placed_on(landmarks, volume)
-    write_landmarks(landmarks, target, grid=volume.grid, overwrite=overwrite)
-    return landmarks
+    text = f"this format leaves out what has no position: {', '.join(lost)}"
+    return replace(
+        landmarks,
+        landmarks=tuple(mark for mark in landmarks if mark.name not in lost),
+        warnings=(*landmarks.warnings, text),
+    )
 
 
 def _volume_of(image: Path, landmarks: LandmarkSet, source: Path) -> Volume:
