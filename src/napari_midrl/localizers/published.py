@@ -1,0 +1,154 @@
+"""The published systems as localizers: agents that walk on the volume's own voxels."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from napari_midrl.agents.preprocessing import cut_slice, oriented_volume
+from napari_midrl.agents.search import StepwiseSearch, result_of
+from napari_midrl.data.trajectory import Localization
+from napari_midrl.errors import SearchError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_midrl.agents.presets import TrainedAgents
+    from napari_midrl.data.progress import Progress
+    from napari_midrl.data.settings import SearchSettings
+    from napari_midrl.data.volume import Volume
+
+
+class PublishedLocalizer:
+    """Finds landmarks with agents of a published preset.
+
+    Parameters
+    ----------
+    agents
+        Trained agents.
+    slice_through_lps_mm
+        For agents of a slice: a point of the slice to search, shape (3,), LPS mm;
+        None takes the middle slice. Agents of a volume do not look at it.
+    """
+
+    def __init__(
+        self,
+        agents: TrainedAgents,
+        slice_through_lps_mm: tuple[float, float, float] | None = None,
+    ) -> None:
+        self._agents = agents
+        self._slice_through_lps_mm = slice_through_lps_mm
+        self._searches: dict[str, StepwiseSearch] = {}
+
+    @property
+    def name(self) -> str:
+        """Name of the preset."""
+        return self._agents.preset.name
+
+    @property
+    def landmarks(self) -> tuple[str, ...]:
+        """Landmarks the agents were trained on."""
+        return self._agents.landmarks
+
+    def at_slice(
+        self, volume: Volume, index: int, slice_axis: str | None = None
+    ) -> PublishedLocalizer:
+        """Return the same agents, looking at one slice of a volume.
+
+        Parameters
+        ----------
+        volume
+            The volume the slice is chosen in.
+        index
+            Number of the slice, from 0, counted towards L, P or S.
+        slice_axis
+            Patient axis across the slices, ``"L"``, ``"P"`` or ``"S"``; None keeps
+            the preset's.
+
+        Raises
+        ------
+        SearchError
+            If the volume has no such slice.
+        """
+        axis = slice_axis or self._agents.preset.slice_axis
+        preset = replace(self._agents.preset, slice_axis=axis)
+        chosen = cut_slice(oriented_volume(volume, axis), index)
+        left, posterior, superior = chosen.grid.center_lps_mm.tolist()
+        return PublishedLocalizer(
+            replace(self._agents, preset=preset), (left, posterior, superior)
+        )
+
+    def localize(
+        self, volume: Volume, settings: SearchSettings
+    ) -> Generator[Progress, None, Localization]:
+        """Yield progress while searching and return what was found.
+
+        See `napari_midrl.localizers.base.Localizer`. Agents step whole voxels, so an
+        answer is a voxel of the volume (or a median of some).
+        """
+        began = time.perf_counter()
+        landmarks = self._wanted(settings)
+        device = _device_of(settings.device)
+        searched = self._searched_part(volume)
+        if device not in self._searches:
+            self._searches[device] = StepwiseSearch(self._agents, device)
+        search = self._searches[device]
+        walks = yield from search.run(
+            searched,
+            landmarks,
+            n_starts=settings.n_starts,
+            max_steps=min(settings.max_steps, self._agents.preset.max_search_steps),
+            seed=settings.seed,
+        )
+        results = tuple(
+            result_of(
+                name,
+                [walk for walk in walks if walk.landmark == name],
+                searched.grid,
+                self._agents.preset,
+            )
+            for name in landmarks
+        )
+        return Localization(
+            results=results,
+            trajectories=walks,
+            localizer=self.name,
+            model_sha256=self._agents.sha256,
+            seconds=time.perf_counter() - began,
+            device=device,
+        )
+
+    def _wanted(self, settings: SearchSettings) -> tuple[str, ...]:
+        wanted = self.landmarks if settings.landmarks is None else settings.landmarks
+        unknown = [name for name in wanted if name not in self.landmarks]
+        if unknown or not wanted:
+            msg = f"{self.name} knows {list(self.landmarks)}, asked for {list(wanted)}"
+            raise SearchError(msg)
+        return wanted
+
+    def _searched_part(self, volume: Volume) -> Volume:
+        """Return the volume, or the slice of it, as the agents look at it."""
+        preset = self._agents.preset
+        oriented = oriented_volume(volume, preset.slice_axis)
+        if not preset.one_agent:
+            return oriented
+        if self._slice_through_lps_mm is None:
+            return cut_slice(oriented, oriented.grid.shape_ijk[2] // 2)
+        k = oriented.grid.to_ijk(np.array(self._slice_through_lps_mm))[2]
+        return cut_slice(oriented, round(float(k)))
+
+
+def _device_of(wanted: str) -> str:
+    """Return the torch device meant by a setting."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=wanted)
+    except (RuntimeError, AssertionError) as error:
+        msg = f"device {wanted!r} cannot be used: {error}"
+        raise SearchError(msg) from error
+    return wanted
