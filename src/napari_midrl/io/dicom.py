@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,7 +91,7 @@ def dicom_study(
         If not one volume can be built; it lists why.
     """
     paths = tuple(paths)
-    problems: list[str] = []
+    unreadable: dict[str, list[str]] = defaultdict(list)
     frames: list[Frame] = []
     for done, path in enumerate(paths):
         if done % 50 == 0:
@@ -98,9 +99,9 @@ def dicom_study(
         try:
             frames.extend(read_frames(path))
         except SeriesError as problem:
-            problems.append(f"{path.name}: {problem.cause}; left out")
+            unreadable[problem.cause].append(path.name)
     once, copies = without_copies(frames)
-    problems += copies + _mixture(once)
+    problems = [*_left_out(unreadable), *copies, *_mixture(once)]
     groups = name_phases(_sorted_groups(once, problems))
     volumes = []
     for done, group in enumerate(groups):
@@ -111,7 +112,7 @@ def dicom_study(
         try:
             volumes.append(_volume(group.frames, group.sequence, limits))
         except ImageError as problem:
-            problems.append(problem.cause)
+            problems.append(_named(problem))
     if not volumes:
         why = "; ".join(problems[:5]) or "no images in the patient's space among them"
         msg = f"no volume could be read from {len(paths)} DICOM files: {why}"
@@ -132,11 +133,26 @@ def _sorted_groups(
         try:
             volumes, notes = split_volumes(series)
         except SeriesError as problem:
-            problems.append(problem.cause)
+            problems.append(_named(problem))
             continue
         groups += volumes
         problems += notes
     return groups
+
+
+def _left_out(unreadable: dict[str, list[str]]) -> list[str]:
+    """Return one sentence per reason, naming the first file and counting the rest."""
+    return [
+        f"{names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}: {cause}; "
+        "left out"
+        for cause, names in unreadable.items()
+    ]
+
+
+def _named(problem: ImageError) -> str:
+    """Return the cause, led by the file's name unless it speaks of the file itself."""
+    file = "" if problem.path is None else problem.path.name
+    return problem.cause if file in problem.cause else f"{file}: {problem.cause}"
 
 
 def _mixture(frames: tuple[Frame, ...]) -> tuple[str, ...]:

@@ -156,9 +156,10 @@ def read_frames(path: Path) -> tuple[Frame, ...]:
                 for index in range(len(ds.PerFrameFunctionalGroupsSequence))
             )
         if "ImagePositionPatient" not in ds:
-            if "Rows" not in ds and "SOPClassUID" in ds:
+            # Reports, presentation states and the like; an image cut short is not one.
+            if "SOPClassUID" in ds and "Image Storage" not in ds.SOPClassUID.name:
                 return ()
-            msg = "has no position in the patient (ImagePositionPatient)"
+            msg = "has no position in the patient; a screenshot, or truncated"
             raise SeriesError(msg, path)
         return (_frame(path, ds, 0, {}),)
 
