@@ -1,0 +1,387 @@
+"""A digital patient as numbers: one frozen record, all of its chance drawn first.
+
+Lengths are mm in the body's own frame: x to the Left, y to Posterior, z up from the
+soles, the midline at x = 0 and the hip joints at y = 0. The pose carries it to LPS.
+
+Proportions follow Drillis and Contini and the morphometry cited beside each draw.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_midrl.phantom.fields import SplineField, spline_field
+from napari_midrl.phantom.sdf import rotation_xyz
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Point = tuple[float, float, float]
+    Sex = Literal["female", "male"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """How the body lies in the scanner: turned, shifted, and slightly bent."""
+
+    rotation: npt.NDArray[np.float64]
+    isocenter_mm: Point
+    offset_lps_mm: Point
+    bends: tuple[SplineField, ...]
+    bend_mm: float
+
+
+@dataclass(frozen=True)
+class Leg:
+    """Joints of one leg; `side` is +1 for the left, -1 for the right."""
+
+    side: int
+    hip: Point
+    head_radius_mm: float
+    shaft_top: Point
+    lesser_trochanter: Point
+    greater_trochanter: Point
+    knee: Point
+    patella: Point
+    patella_half_mm: Point
+    ankle: Point
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Joints of one arm."""
+
+    side: int
+    shoulder: Point
+    elbow: Point
+    wrist: Point
+    radius_mm: float
+
+
+@dataclass(frozen=True)
+class Organ:
+    """An ellipsoidal organ: center, half axes, and turns about x, y, z in degrees."""
+
+    center: Point
+    half_mm: Point
+    turn_deg: Point
+
+    @property
+    def rotation(self) -> npt.NDArray[np.float64]:
+        """Columns are the organ's own axes."""
+        return rotation_xyz(*self.turn_deg)
+
+
+@dataclass(frozen=True)
+class Breast:
+    """One breast; a man's has no protrusion."""
+
+    side: int
+    center_x_mm: float
+    center_z_mm: float
+    radius_mm: float
+    protrusion_mm: float
+    gland_share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Patient:
+    """Everything that makes one digital patient differ from the next."""
+
+    seed: int
+    sex: Sex
+    age_years: float
+    height_mm: float
+    bmi: float
+    girth: float
+    subcutaneous_mm: float
+    visceral_fat: float
+    muscularity: float
+    pose: Pose
+    legs: tuple[Leg, Leg]
+    arms: tuple[Arm, Arm]
+    kidneys: tuple[Organ, Organ]
+    heart: Organ
+    spleen: Organ
+    liver_size: float
+    dome_mm: float
+    bladder: Organ
+    prostate: Organ | None
+    prostate_tz_share: float
+    breasts: tuple[Breast, Breast]
+    tumor_side: int
+    tumor: Organ | None
+    spine_sway_mm: float
+    lordosis_mm: float
+
+
+def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
+    """Return the digital patient of that number.
+
+    Parameters
+    ----------
+    seed
+        The same number gives the same anatomy, on every grid and at every time.
+    sex
+        Fix it; None lets the seed decide.
+
+    Returns
+    -------
+    patient
+        All parameters of body and pose. About one woman in four has a breast tumor.
+    """
+    rng = _stream(seed, "body")
+    drawn = "female" if rng.random() < 0.5 else "male"
+    chosen: Sex = sex if sex is not None else drawn  # type: ignore[assignment]
+    female = chosen == "female"
+    height = float(np.clip(rng.normal(1630 if female else 1756, 62), 1480, 1920))
+    bmi = float(np.clip(rng.lognormal(np.log(23.6), 0.13), 18.0, 34.0))
+    girth = float((bmi / 23) ** 0.5)
+    muscularity = float(np.clip(rng.normal(1.0, 0.08), 0.8, 1.2))
+    fat = (15.0 if female else 9.0) * (bmi / 23) ** 1.7 * rng.lognormal(0, 0.22)
+    visceral = float(np.clip(rng.normal((bmi - 18) / 14, 0.15), 0.05, 1.0))
+    age = float(rng.uniform(22, 75))
+    organs = _stream(seed, "organs")
+    return Patient(
+        seed=seed,
+        sex=chosen,
+        age_years=age,
+        height_mm=height,
+        bmi=bmi,
+        girth=girth,
+        subcutaneous_mm=float(np.clip(fat, 4, 40)),
+        visceral_fat=visceral,
+        muscularity=muscularity,
+        pose=_draw_pose(_stream(seed, "pose"), height),
+        legs=_draw_legs(_stream(seed, "legs"), height, female=female),
+        arms=_draw_arms(_stream(seed, "arms"), height, girth, female=female),
+        kidneys=_draw_kidneys(_stream(seed, "kidneys"), height),
+        heart=_draw_heart(_stream(seed, "heart"), height, female=female),
+        spleen=_organ(
+            organs,
+            (105 * girth, 48, 0.675 * height),
+            (7, 7, 10),
+            (24, 44, 52),
+            (20, 15, -35),
+        ),
+        liver_size=float(organs.normal(1.0, 0.07)),
+        dome_mm=float(0.688 * height + organs.normal(0, 12)),
+        bladder=_draw_bladder(_stream(seed, "bladder"), height),
+        prostate=None
+        if female
+        else _draw_prostate(_stream(seed, "prostate"), height, age),
+        prostate_tz_share=float(np.clip(0.25 + (age - 30) / 120, 0.25, 0.6)),
+        breasts=_draw_breasts(_stream(seed, "breasts"), height, bmi, female=female),
+        **_draw_tumor(_stream(seed, "tumor"), female=female),
+        spine_sway_mm=float(organs.normal(0, 3)),
+        lordosis_mm=float(organs.normal(0, 5)),
+    )
+
+
+def _stream(seed: int, part: str) -> np.random.Generator:
+    """Return the chance of one body part, which no other part can shift."""
+    return np.random.default_rng([seed, zlib.crc32(part.encode())])
+
+
+def _organ(
+    rng: np.random.Generator, center: Point, spread: Point, half: Point, turn: Point
+) -> Organ:
+    """Return an organ scattered about its usual place, size and direction."""
+    scale = rng.lognormal(0, 0.06)
+    middle = np.array(center) + np.clip(rng.normal(size=3), -2.5, 2.5) * spread
+    axes = np.array(half) * scale * rng.lognormal(0, 0.05, 3)
+    angles = np.array(turn) + rng.normal(0, 5, 3)
+    return Organ(_point(middle), _point(axes), _point(angles))
+
+
+def _point(values: npt.NDArray[np.float64]) -> Point:
+    """Return three plain numbers."""
+    return float(values[0]), float(values[1]), float(values[2])
+
+
+def _draw_pose(rng: np.random.Generator, height: float) -> Pose:
+    """Return turns of a few degrees, a table off-center by cm, and soft bends."""
+    turn = np.clip(rng.normal(0, (1.2, 1.2, 2.5)), -6, 6)
+    offset = np.clip(rng.normal(0, (9, 9, 22)), -50, 50)
+    bends = tuple(
+        spline_field(rng, (170.0, 170.0, 210.0), (8, 8, 16)) for _ in range(3)
+    )
+    return Pose(
+        rotation_xyz(*turn), (0.0, 0.0, 0.555 * height), _point(offset), bends, 3.5
+    )
+
+
+def _draw_legs(
+    rng: np.random.Generator, height: float, *, female: bool
+) -> tuple[Leg, Leg]:
+    """Return both legs: joints on the lines that the morphometry gives."""
+    hip_z = (0.515 + np.clip(rng.normal(0, 0.006), -0.015, 0.015)) * height
+    hip_x = rng.normal(0.0515 if female else 0.0500, 0.0015) * height
+    head = rng.normal(22.3 if female else 25.2, 1.2)
+    offset, drop = rng.normal(42.9, 4.0), rng.normal(42.8 * height / 1756, 4.0)
+    knee_z = (0.272 + np.clip(rng.normal(0, 0.005), -0.012, 0.012)) * height
+    knee_gap = rng.normal(0.052, 0.006) * height
+    bend = rng.normal(4.0, 5.0)
+    sizes = np.array([22.4, 11.2, 18.5]) * (0.92 if female else 1.0)
+    legs = []
+    for side in (1, -1):
+        jitter = rng.normal(0, 1, 12)
+        hip = np.array([side * (hip_x + jitter[0]), jitter[1], hip_z + 2 * jitter[2]])
+        low = hip[2] - drop + jitter[3]
+        shaft = np.array([hip[0] + side * (offset + jitter[4]), -4.0, low])
+        lesser = shaft + [-side * (14 + 0.8 * jitter[5]), 12 + 0.8 * jitter[6], 0.0]
+        greater = np.array([shaft[0] + side * 12, 10.0, hip[2] - 4 + 2 * jitter[7]])
+        knee = np.array(
+            [
+                side * max(knee_gap + 3 * jitter[8], 62),
+                bend + 10,
+                knee_z + 2 * jitter[9],
+            ]
+        )
+        half = sizes * np.exp(0.06 * jitter[10])
+        patella = knee + [
+            side * 1.5 + 0.5 * jitter[11],
+            -46 * half[1] / 11.2,
+            0.017 * height,
+        ]
+        ankle = np.array([side * max(knee_gap * 0.9, 55), 22.0, 0.042 * height])
+        legs.append(
+            Leg(
+                side,
+                _point(hip),
+                float(head),
+                _point(shaft),
+                _point(lesser),
+                _point(greater),
+                _point(knee),
+                _point(patella),
+                _point(half),
+                _point(ankle),
+            )
+        )
+    return legs[0], legs[1]
+
+
+def _draw_arms(
+    rng: np.random.Generator, height: float, girth: float, *, female: bool
+) -> tuple[Arm, Arm]:
+    """Return both arms beside the trunk, spread by some degrees."""
+    shoulder_x = (0.098 if female else 0.106) * height * (0.6 + 0.4 * girth)
+    radius = (40.0 if female else 47.0) * girth
+    arms = []
+    for side in (1, -1):
+        spread, bend, swing = (
+            rng.uniform(0.03, 0.11),
+            rng.uniform(-0.10, 0.04),
+            rng.normal(20, 8),
+        )
+        upper, lower = 0.186 * height, 0.146 * height
+        shoulder = np.array([side * shoulder_x, 28.0, 0.812 * height])
+        elbow = shoulder + [
+            side * upper * spread,
+            swing,
+            -upper * np.sqrt(1 - spread**2),
+        ]
+        turn = spread + bend - 0.05
+        wrist = elbow + [side * lower * turn, -35.0, -lower * np.sqrt(1 - turn**2)]
+        arms.append(
+            Arm(side, _point(shoulder), _point(elbow), _point(wrist), float(radius))
+        )
+    return arms[0], arms[1]
+
+
+def _draw_kidneys(rng: np.random.Generator, height: float) -> tuple[Organ, Organ]:
+    """Return the left and the right kidney; the right one usually lies lower."""
+    level = 0.646 * height + np.clip(rng.normal(0, 10), -25, 25)
+    drop = np.clip(rng.normal(18, 11), -12, 48)
+    size = rng.normal(1.0, 0.07) * (height / 1700) ** 0.5
+    kidneys = []
+    for side, z in ((1, level), (-1, level - drop)):
+        center = (side * (60 + rng.normal(0, 4)), 36 + rng.normal(0, 4), z)
+        half = np.array([27.5, 23.0, 55.0]) * size * rng.lognormal(0, 0.04, 3)
+        # Poles splay outwards and forwards at the lower end; the hilum looks forward.
+        turn = (10 + rng.normal(0, 4), -side * (14 + rng.normal(0, 4)), side * 30.0)
+        kidneys.append(Organ(center, _point(half), turn))
+    return kidneys[0], kidneys[1]
+
+
+def _draw_heart(rng: np.random.Generator, height: float, *, female: bool) -> Organ:
+    """Return the heart, long axis to the left, front and below."""
+    center = (
+        28 + np.clip(rng.normal(0, 6), -14, 14),
+        -34 + np.clip(rng.normal(0, 5), -12, 12),
+        0.735 * height + np.clip(rng.normal(0, 9), -22, 22),
+    )
+    size = rng.normal(0.94 if female else 1.0, 0.05)
+    half = (64 * size, 44 * size, 47 * size)
+    return Organ(center, half, (0.0, 33 + rng.normal(0, 6), -42 + rng.normal(0, 4)))
+
+
+def _draw_bladder(rng: np.random.Generator, height: float) -> Organ:
+    """Return a bladder of 30 to 400 mL."""
+    radius = (np.exp(rng.uniform(np.log(40), np.log(330))) * 1e3 / 4.19) ** (1 / 3)
+    half = np.array([1.16, 0.98, 0.88]) * radius
+    center = (rng.normal(0, 2.5), -28 + 0.12 * radius, 0.502 * height + 0.9 * half[2])
+    return Organ(center, _point(half), (-8.0, 0.0, 0.0))
+
+
+def _draw_prostate(rng: np.random.Generator, height: float, age: float) -> Organ:
+    """Return a gland that grows with age (mL: 22 at 30, 30 at 50, 45 at 65)."""
+    milliliters = np.interp(age, [25, 50, 65, 75], [21, 29, 42, 48]) * rng.lognormal(
+        0, 0.25
+    )
+    radius = (np.clip(milliliters, 14, 110) * 1e3 / 4.19 / (0.7 * 0.85)) ** (1 / 3)
+    center = (
+        rng.normal(0, 2.0),
+        -14 + np.clip(rng.normal(0, 3), -7, 7),
+        0.488 * height + np.clip(rng.normal(0, 5), -11, 11),
+    )
+    return Organ(
+        center, (radius, 0.7 * radius, 0.85 * radius), (rng.normal(-12, 5), 0.0, 0.0)
+    )
+
+
+def _draw_breasts(
+    rng: np.random.Generator, height: float, bmi: float, *, female: bool
+) -> tuple[Breast, Breast]:
+    """Return both breasts; the sides differ a little."""
+    gap = (np.clip(rng.normal(98, 8), 80, 118) if female else rng.normal(105, 7)) * (
+        bmi / 23
+    ) ** 0.35
+    level = (0.722 if female else 0.728) * height + np.clip(rng.normal(0, 9), -20, 20)
+    radius = np.clip(rng.normal(60, 6) * (bmi / 23) ** 0.5, 46, 80) if female else 38.0
+    protrusion = np.clip(rng.normal(46, 10) * (bmi / 23), 24, 80) if female else 0.0
+    gland = float(np.clip(rng.beta(1.4, 2.4), 0.08, 0.8)) if female else 0.04
+    breasts = []
+    for side in (1, -1):
+        x, z, size = rng.normal(0, 3), rng.normal(0, 4), rng.normal(1, 0.03)
+        breasts.append(
+            Breast(
+                side,
+                float(side * (gap + x)),
+                float(level + z),
+                float(radius * size),
+                float(protrusion * size),
+                gland,
+            )
+        )
+    return breasts[0], breasts[1]
+
+
+def _draw_tumor(rng: np.random.Generator, *, female: bool) -> dict[str, Organ | int]:
+    """Return the breast that is studied and, in some women, a tumor behind the nipple."""
+    side = 1 if rng.random() < 0.7 else -1
+    radius = rng.uniform(5, 12)
+    behind = (rng.uniform(-18, 18), rng.uniform(16, 30), rng.uniform(-18, 18))
+    shape = _point(radius * rng.lognormal(0, 0.15, 3))
+    has_one = female and rng.random() < 0.28
+    return {
+        "tumor_side": side,
+        "tumor": Organ(behind, shape, _point(rng.uniform(-40, 40, 3)))
+        if has_one
+        else None,
+    }

@@ -1,0 +1,139 @@
+"""Cheap images of a tissue map to learn from: random contrast, or jittered physics."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_midrl.data.sequence import SequenceKind
+from napari_midrl.phantom.contrast import mixed, signal_image, textured
+from napari_midrl.phantom.sequences import (
+    default_contrast,
+    signal_tables,
+)
+from napari_midrl.phantom.tissues import N_TISSUES, RELAXATION, Relaxation, Tissue
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_midrl.phantom.render import TissueMap
+
+    Array = npt.NDArray[np.float32]
+
+_DARK = (Tissue.AIR, Tissue.GAS)
+
+
+def random_contrast(tissues: TissueMap, rng: np.random.Generator) -> Array:
+    """Return an image in which every tissue has a random gray and texture.
+
+    Each tissue is split into three sub-classes along its coarse texture, as clusters
+    of intensity teach networks more than one mean per tissue does.
+
+    Parameters
+    ----------
+    tissues
+        Any tissue map.
+    rng
+        Source of the contrast.
+
+    Returns
+    -------
+    image
+        About 0 to 1, float32, shape of the map.
+    """
+    means = rng.uniform(0.05, 1.0, N_TISSUES).astype(np.float32)
+    means[list(_DARK)] = rng.uniform(0, 0.08 if rng.random() < 0.85 else 0.5)
+    if rng.random() < 0.7:
+        # Cortical bone and tendon give little signal in nearly every sequence.
+        means[[Tissue.CORTICAL_BONE, Tissue.TENDON]] *= np.float32(0.2)
+        means[Tissue.LUNG] *= np.float32(0.3)
+    spread = rng.uniform(0.0, 0.12, N_TISSUES) * rng.uniform(0.2, 1.0)
+    offsets = rng.normal(0, 1, (3, N_TISSUES)) * spread
+    image = mixed(tissues, means)
+    klass = (tissues.coarse > -18).astype(np.uint8)
+    klass += tissues.coarse > 18
+    klass *= np.uint8(N_TISSUES)
+    klass += tissues.label
+    image += offsets.astype(np.float32).ravel().take(klass)
+    return np.maximum(textured(tissues, image, float(rng.uniform(0.3, 1.6))), 0)
+
+
+def physical_contrast(
+    tissues: TissueMap,
+    kind: SequenceKind,
+    field_tesla: float,
+    rng: np.random.Generator,
+) -> Array:
+    """Return a noise-free image by the signal equations, tissue values jittered.
+
+    Parameters
+    ----------
+    tissues
+        Any tissue map.
+    kind
+        Which image; its settings are jittered too.
+    field_tesla
+        1.5 or 3.
+    rng
+        Source of the jitter.
+
+    Returns
+    -------
+    image
+        Float32, shape of the map; the ADC is in mm²/s times 1e-3.
+    """
+    rows = jittered_relaxation(rng)
+    contrast = default_contrast(kind, field_tesla)
+    if kind == SequenceKind.ADC:
+        return mixed(tissues, np.array([rows[t].adc for t in Tissue]))
+    if kind in (SequenceKind.DIXON_WATER, SequenceKind.DIXON_FAT):
+        water, fat = signal_tables(contrast, field_tesla, rows)
+        chosen = np.abs(water if kind == SequenceKind.DIXON_WATER else fat)
+        return textured(tissues, mixed(tissues, chosen))
+    if contrast.flip_deg is None:
+        contrast = replace(
+            contrast,
+            tr=contrast.tr * rng.uniform(0.75, 1.3),
+            te=contrast.te * rng.uniform(0.7, 1.3),
+        )
+    if kind == SequenceKind.DWI:
+        contrast = replace(contrast, b_value_s_mm2=float(rng.choice([0, 400, 800])))
+    if kind == SequenceKind.DCE:
+        after = float(rng.uniform(0.7, 6.0)) if rng.random() < 0.7 else None
+        contrast = replace(
+            contrast, t_min=after, fat_residual=float(rng.uniform(0.1, 1))
+        )
+    image = np.abs(signal_image(tissues, *signal_tables(contrast, field_tesla, rows)))
+    if kind == SequenceKind.DCE_SUBTRACTION:
+        before = replace(contrast, t_min=None)
+        image -= np.abs(
+            signal_image(tissues, *signal_tables(before, field_tesla, rows))
+        )
+        np.maximum(image, 0, out=image)
+    return np.asarray(image, np.float32)
+
+
+def jittered_relaxation(
+    rng: np.random.Generator, spread: float = 0.15
+) -> dict[Tissue, Relaxation]:
+    """Return tissue properties scattered log-normally about the literature's means."""
+    rows = {}
+    for tissue, row in RELAXATION.items():
+        t1, t2, t2_star, adc = np.exp(rng.normal(0, spread, 4))
+        density = float(np.exp(rng.normal(0, 0.05)))
+        share = row.fat_fraction
+        if 0.01 < share < 0.99:
+            odds = share / (1 - share) * np.exp(rng.normal(0, 0.35))
+            share = float(odds / (1 + odds))
+        rows[tissue] = Relaxation(
+            (row.t1[0] * t1, row.t1[1] * t1),
+            (row.t2[0] * t2, row.t2[1] * t2),
+            (row.t2_star[0] * t2_star, row.t2_star[1] * t2_star),
+            row.proton_density * density,
+            float(row.adc * adc),
+            share,
+            row.source,
+        )
+    return rows
