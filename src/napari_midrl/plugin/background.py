@@ -1,0 +1,135 @@
+"""Run a long task beside the window: reports come through, stopping never waits.
+
+Qt's own worker classes fall short here. They swallow `RuntimeError`, which is how
+torch says that memory ran out, and they queue every report, so a fast task drowns a
+slow window. `BackgroundTask` passes all errors on and drops reports nobody can see.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from napari_midrl.data.progress import Progress
+
+LEAST_INTERVAL_S = 0.04
+"""Reports closer than this are dropped, except for the newest."""
+
+
+class _Signals(QObject):
+    """What the thread says; has no Qt parent, so it outlives a closed window."""
+
+    reported = Signal(object)
+    returned = Signal(object)
+    failed = Signal(object)
+    ended = Signal()
+
+
+class BackgroundTask:
+    """One long task in its own thread.
+
+    Parameters
+    ----------
+    make
+        Returns the generator; called in the thread, so it may import what is slow.
+    on_report, on_return, on_error, on_end
+        Called in the thread of the window. `on_end` comes last, unless the task was
+        stopped: after `stop` nothing is called any more.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Generator[Progress, None, Any]],
+        *,
+        on_report: Callable[[Any], None],
+        on_return: Callable[[Any], None],
+        on_error: Callable[[Exception], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._make = make
+        self._stopped = threading.Event()
+        self._seen = threading.Event()
+        self._seen.set()
+        self._handlers = (on_report, on_return, on_error, on_end)
+        self._signals = _Signals()
+        self._signals.reported.connect(self._on_reported)
+        self._signals.returned.connect(self._on_returned)
+        self._signals.failed.connect(self._on_failed)
+        self._signals.ended.connect(self._on_ended)
+        self._thread = threading.Thread(
+            target=self._work, name="midrl task", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let go of the task at once; its thread ends at the task's next report."""
+        self._stopped.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether the thread has ended, waiting at most this long."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        """Drive the generator; runs in the thread."""
+        try:
+            returned = self._drive()
+        # Every error has to reach the user, whatever library raised it.
+        except Exception as error:  # noqa: BLE001
+            self._emit(self._signals.failed, error)
+        else:
+            self._emit(self._signals.returned, returned)
+        self._emit(self._signals.ended)
+
+    def _drive(self) -> Any:
+        last = 0.0
+        task = self._make()
+        try:
+            while not self._stopped.is_set():
+                try:
+                    report = next(task)
+                except StopIteration as stop:
+                    return stop.value
+                now = time.monotonic()
+                if now - last >= LEAST_INTERVAL_S and self._seen.is_set():
+                    last = now
+                    self._seen.clear()
+                    self._emit(self._signals.reported, report)
+        finally:
+            task.close()
+        return None
+
+    def _emit(self, signal: Any, *values: object) -> None:
+        if self._stopped.is_set():
+            return
+        try:
+            signal.emit(*values)
+        except RuntimeError:
+            # Qt is gone: the program is closing while a task still ran.
+            self._stopped.set()
+
+    def _on_reported(self, report: object) -> None:
+        if not self._stopped.is_set():
+            self._handlers[0](report)
+        self._seen.set()
+
+    def _on_returned(self, value: object) -> None:
+        if not self._stopped.is_set():
+            self._handlers[1](value)
+
+    def _on_failed(self, error: Exception) -> None:
+        if not self._stopped.is_set():
+            self._handlers[2](error)
+
+    def _on_ended(self) -> None:
+        if not self._stopped.is_set():
+            self._handlers[3]()

@@ -1,0 +1,85 @@
+"""What the dock needs from the rest of the package, imported when first used.
+
+Opening the dock must not import torch; searching does, in its own thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
+
+    from napari_midrl.data.progress import Progress
+    from napari_midrl.data.settings import SearchSettings
+    from napari_midrl.data.study import Study
+    from napari_midrl.data.trajectory import Localization
+    from napari_midrl.data.volume import Volume
+
+
+class PackInfo(Protocol):
+    """What is known of an agent pack before its weights are loaded."""
+
+    @property
+    def name(self) -> str:
+        """Name that `locate` takes."""
+
+    @property
+    def title(self) -> str:
+        """Name for the user."""
+
+    @property
+    def landmarks(self) -> tuple[str, ...]:
+        """Landmarks its agents seek."""
+
+    @property
+    def description(self) -> str:
+        """One or two sentences for the user."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The workflows behind the dock; tests pass their own.
+
+    Parameters
+    ----------
+    available_packs
+        Returns the installed packs; cheap.
+    locate
+        Searches a volume with a pack.
+    load_study
+        Reads a study.
+    """
+
+    available_packs: Callable[[], Sequence[PackInfo]]
+    locate: Callable[
+        [Volume, str, SearchSettings], Generator[Progress, None, Localization]
+    ]
+    load_study: Callable[[Sequence[Path]], Generator[Progress, None, Study]]
+
+
+def default_engine() -> Engine:
+    """Return the workflows of this package."""
+    return Engine(_available_packs, _locate, _load_study)
+
+
+def _available_packs() -> Sequence[PackInfo]:
+    from napari_midrl.workflows.localize import available_packs
+
+    return available_packs()
+
+
+def _locate(
+    volume: Volume, pack: str, settings: SearchSettings
+) -> Generator[Any, None, Localization]:
+    from napari_midrl.workflows.localize import locate
+
+    return (yield from locate(volume, pack, settings))
+
+
+def _load_study(paths: Sequence[Path]) -> Generator[Progress, None, Study]:
+    from napari_midrl.workflows.load import load_study
+
+    return (yield from load_study(paths))

@@ -1,0 +1,283 @@
+"""Draws a search in the viewer: live while it runs, then as layers one can replay."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Points, Tracks, Vectors
+
+from napari_midrl.data.playback import Playback, box_edges
+from napari_midrl.plugin.colors import Colors, color_of, rgba
+from napari_midrl.plugin.layers import (
+    AGENT_SIZE_MM,
+    AGENT_SIZE_PIXELS,
+    BLENDING,
+    agents_layer,
+    boxes_layer,
+    trails_layer,
+)
+from napari_midrl.plugin.world import AXIS_LABELS, METADATA_KEY, UNITS, world_zyx_mm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import napari.viewer
+    import numpy.typing as npt
+    from napari.layers import Layer
+
+    from napari_midrl.data.progress import SearchProgress
+
+LEAST_TRAIL_INTERVAL_S = 0.25
+MOST_LIVE_TRAIL = 60
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """What of a replay is drawn.
+
+    Parameters
+    ----------
+    start
+        The start point whose agents are shown; None means all.
+    trails, boxes
+        Whether the ways and the fields of view are drawn.
+    tail_length
+        Steps until a trail has faded.
+    """
+
+    start: int | None = 0
+    trails: bool = True
+    boxes: bool = True
+    tail_length: int = 60
+
+
+class LiveSearch:
+    """Agents of a search that is still running.
+
+    Parameters
+    ----------
+    viewer
+        The viewer.
+    names
+        Landmarks sought, in the order of the reports.
+    colors
+        By landmark.
+    """
+
+    def __init__(
+        self, viewer: napari.viewer.Viewer, names: Sequence[str], colors: Colors
+    ) -> None:
+        self._viewer = viewer
+        self._colors = np.array([rgba(color_of(colors, name)) for name in names])
+        self._agents: Points | None = None
+        self._boxes: Vectors | None = None
+        self._trails: Vectors | None = None
+        self._history: list[npt.NDArray[np.float64]] = []
+        self._trail_time = 0.0
+
+    def show(self, report: SearchProgress) -> None:
+        """Draw the agents where the report says they are."""
+        if report.positions_lps_mm is None or report.box_sizes_mm is None:
+            return
+        positions = np.asarray(report.positions_lps_mm)
+        self._show_agents(positions)
+        # One box per landmark: those of all starts would hide the anatomy.
+        self._show_boxes(positions[:, 0], np.asarray(report.box_sizes_mm)[:, 0])
+        self._history.append(world_zyx_mm(positions[:, 0]))
+        now = time.monotonic()
+        if now - self._trail_time >= LEAST_TRAIL_INTERVAL_S:
+            self._trail_time = now
+            self._show_trails()
+
+    def close(self) -> None:
+        """Take the live layers away."""
+        for layer in (self._agents, self._boxes, self._trails):
+            if layer is not None and layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+        self._agents = self._boxes = self._trails = None
+
+    def _show_agents(self, positions: npt.NDArray[np.float64]) -> None:
+        data = world_zyx_mm(positions).reshape(-1, 3)
+        if self._agents is not None:
+            self._agents.data = data
+            return
+        self._agents = Points(
+            data,
+            name="agents (searching)",
+            size=AGENT_SIZE_MM,
+            canvas_size_limits=AGENT_SIZE_PIXELS,
+            face_color=np.repeat(self._colors, positions.shape[1], axis=0),
+            border_width=0,
+            shading="spherical",
+            **_live_options(),
+        )
+        add_quietly(self._viewer, self._agents)
+
+    def _show_boxes(
+        self, centers: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64]
+    ) -> None:
+        begin, along = box_edges(centers, sizes)
+        data = np.stack([world_zyx_mm(begin), world_zyx_mm(along)], axis=-2)
+        data = data.reshape(-1, 2, 3)
+        if self._boxes is not None:
+            self._boxes.data = data
+            return
+        self._boxes = Vectors(
+            data,
+            name="fields of view (searching)",
+            edge_color=np.repeat(self._colors, 12, axis=0),
+            edge_width=1.0,
+            vector_style="line",
+            opacity=0.9,
+            **_live_options(),
+        )
+        add_quietly(self._viewer, self._boxes)
+
+    def _show_trails(self) -> None:
+        """Draw the latest part of the ways of the first start."""
+        self._history = self._history[-MOST_LIVE_TRAIL:]
+        # Always the same number of segments, so that their colors stay as they are.
+        missing = MOST_LIVE_TRAIL - len(self._history)
+        way = np.stack([self._history[0]] * missing + self._history, axis=1)
+        data = np.stack([way[:, :-1], np.diff(way, axis=1)], axis=-2)
+        data = data.reshape(-1, 2, 3)
+        if self._trails is not None:
+            self._trails.data = data
+            return
+        edge_color = np.repeat(self._colors[:, None], MOST_LIVE_TRAIL - 1, axis=1)
+        edge_color[..., 3] = np.linspace(0.1, 1.0, MOST_LIVE_TRAIL - 1)
+        self._trails = Vectors(
+            data,
+            name="trails (searching)",
+            edge_color=edge_color.reshape(-1, 4),
+            edge_width=2.0,
+            vector_style="line",
+            opacity=0.9,
+            **_live_options(),
+        )
+        add_quietly(self._viewer, self._trails)
+
+
+class ReplayScene:
+    """The layers of a finished search: agents, fields of view, trails.
+
+    A layer the user has removed stays removed until the next search.
+
+    Parameters
+    ----------
+    viewer
+        The viewer.
+    playback
+        The walks.
+    colors
+        By landmark.
+    options
+        What is drawn.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        playback: Playback,
+        colors: Colors,
+        options: ReplayOptions,
+    ) -> None:
+        self._viewer = viewer
+        self._playback = playback
+        self._colors = colors
+        self._options = options
+        agents = playback.agents(options.start)
+        self._agents = Points(**_merged(agents_layer(playback, agents, colors)))
+        self._boxes = Vectors(**_merged(boxes_layer(playback, agents, colors)))
+        self._trails = self._make_trails(agents)
+        for layer in (self._trails, self._boxes, self._agents):
+            add_quietly(viewer, layer)
+        self._boxes.visible = options.boxes
+        self._trails.visible = options.trails
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Its layers that are still in the viewer, the lowest first."""
+        own = (self._trails, self._boxes, self._agents)
+        return tuple(layer for layer in own if layer in self._viewer.layers)
+
+    def set_options(self, options: ReplayOptions) -> None:
+        """Draw something else of the same search."""
+        previous, self._options = self._options, options
+        self._boxes.visible = options.boxes
+        self._trails.visible = options.trails
+        self._trails.tail_length = options.tail_length
+        if options.start != previous.start:
+            self._draw_agents(self._playback.agents(options.start))
+
+    def set_frame(self, frame: int) -> None:
+        """Show one frame."""
+        if self.layers and self._viewer.dims.ndim == 4:
+            self._viewer.dims.set_current_step(0, frame)
+
+    def close(self) -> None:
+        """Take the layers away."""
+        for layer in self.layers:
+            self._viewer.layers.remove(layer)
+
+    def _make_trails(self, agents: npt.NDArray[np.int64]) -> Tracks:
+        return Tracks(
+            **_merged(
+                trails_layer(
+                    self._playback,
+                    agents,
+                    self._colors,
+                    tail_length=self._options.tail_length,
+                )
+            )
+        )
+
+    def _draw_agents(self, agents: npt.NDArray[np.int64]) -> None:
+        """Replace the layers by ones of other agents, in the same places."""
+        fresh = {
+            "_trails": self._make_trails(agents),
+            "_boxes": Vectors(
+                **_merged(boxes_layer(self._playback, agents, self._colors))
+            ),
+            "_agents": Points(
+                **_merged(agents_layer(self._playback, agents, self._colors))
+            ),
+        }
+        step = self._viewer.dims.current_step
+        for name, layer in fresh.items():
+            old = getattr(self, name)
+            layer.visible = old.visible
+            layer.opacity = old.opacity
+            if old in self._viewer.layers:
+                index = self._viewer.layers.index(old)
+                self._viewer.layers.insert(index, layer)
+                self._viewer.layers.remove(old)
+                layer.name = old.name
+            setattr(self, name, layer)
+        self._viewer.dims.current_step = step
+
+
+def add_quietly(viewer: napari.viewer.Viewer, layer: Layer) -> None:
+    """Add a layer without selecting it; the user's layer keeps its controls."""
+    selected = set(viewer.layers.selection)
+    viewer.add_layer(layer)
+    if selected:
+        viewer.layers.selection = selected
+
+
+def _live_options() -> dict[str, object]:
+    return {
+        "units": UNITS,
+        "axis_labels": AXIS_LABELS,
+        "blending": BLENDING,
+        "projection_mode": "all",
+        "metadata": {METADATA_KEY: {"role": "live"}},
+    }
+
+
+def _merged(layer_data: tuple[object, dict[str, object], str]) -> dict[str, object]:
+    data, options, _ = layer_data
+    return {"data": data, **options}

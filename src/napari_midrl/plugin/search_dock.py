@@ -1,0 +1,497 @@
+"""The dock "MIDRL: search": choose, search, watch, correct, save."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import napari.viewer
+from napari.layers import Image, Points
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from napari_midrl.data.progress import Progress, SearchProgress
+from napari_midrl.data.settings import SearchSettings
+from napari_midrl.errors import MidrlError
+from napari_midrl.plugin.background import BackgroundTask
+from napari_midrl.plugin.colors import Colors, landmark_colors
+from napari_midrl.plugin.dock_layout import DockLayout
+from napari_midrl.plugin.engine import Engine, default_engine
+from napari_midrl.plugin.exports import (
+    ask_movie_path,
+    error_text,
+    export_landmarks,
+    export_trajectories,
+)
+from napari_midrl.plugin.layers import landmarks_layer
+from napari_midrl.plugin.movie import movie_frames, write_movie
+from napari_midrl.plugin.orientation import STANDARD_VIEWS, StandardView
+from napari_midrl.plugin.planes import OrthoPlanes
+from napari_midrl.plugin.points import is_edited, landmarks_of_points
+from napari_midrl.plugin.preferences import Preferences, load_preferences
+from napari_midrl.plugin.readers import study_layers
+from napari_midrl.plugin.replay import Replay
+from napari_midrl.plugin.scene import LiveSearch
+from napari_midrl.plugin.views import (
+    SLAB_MM,
+    Legend,
+    PatientLetters,
+    jump_to,
+    set_slab,
+    show_standard_view,
+)
+from napari_midrl.plugin.volumes import VolumeLayers
+from napari_midrl.plugin.world import volume_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_midrl.data.landmarks import LandmarkSet
+    from napari_midrl.data.study import Study
+    from napari_midrl.data.trajectory import LandmarkResult, Localization
+    from napari_midrl.data.volume import Volume
+
+_LOG = logging.getLogger(__name__)
+
+
+class SearchDock(QWidget):
+    """Find landmarks in a volume and watch the agents search.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer it is docked in.
+    engine
+        The workflows behind it; None means those of this package.
+    preferences
+        Defaults; None means those of napari's Preferences.
+    """
+
+    def __init__(
+        self,
+        napari_viewer: napari.viewer.Viewer,
+        engine: Engine | None = None,
+        preferences: Preferences | None = None,
+    ) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._engine = engine or default_engine()
+        self._preferences = preferences or load_preferences()
+        self._task: BackgroundTask | None = None
+        self._live: LiveSearch | None = None
+        self._volume: Volume | None = None
+        self._source: Image | None = None
+        self._landmark_layer: Points | None = None
+        self._colors: Colors = {}
+        self._movie: Generator[Progress, None, Path] | None = None
+        self._closed = False
+        self.found: Localization | None = None
+
+        self.ui = DockLayout()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.ui)
+        self._planes = OrthoPlanes(napari_viewer)
+        self._letters = PatientLetters(napari_viewer)
+        self._legend = Legend(napari_viewer)
+        self._volumes = VolumeLayers(napari_viewer, self._on_volumes_changed)
+        self.replay = Replay(
+            napari_viewer, self.ui.playback, self.ui.plot, self._planes, self
+        )
+        self._movie_timer = QTimer(self)
+        self._movie_timer.setInterval(0)
+        self._movie_timer.timeout.connect(self._on_movie_tick)
+        self._connect()
+        self._show_preferences()
+        self._show_packs()
+        self._on_volumes_changed()
+        self._set_up_viewer()
+        self._update_saving()
+
+    # ---- set-up
+
+    def _connect(self) -> None:
+        ui = self.ui
+        for view in STANDARD_VIEWS:
+            ui.views[view.name].clicked.connect(partial(self._on_view_clicked, view))
+        ui.form.run_requested.connect(self.run)
+        ui.form.cancel_requested.connect(self.cancel)
+        ui.form.open_requested.connect(self._on_open)
+        ui.form.volume_changed.connect(self._on_volume_chosen)
+        ui.form.pack_changed.connect(self._on_pack_chosen)
+        ui.results.landmark_chosen.connect(self.jump_to_landmark)
+        ui.save_landmarks.clicked.connect(self._on_save_landmarks)
+        ui.save_trajectories.clicked.connect(self._on_save_trajectories)
+        ui.save_movie.clicked.connect(self._on_save_movie)
+        self.destroyed.connect(self._on_destroyed)
+
+    def _show_preferences(self) -> None:
+        chosen = self._preferences
+        self.ui.form.set_value(
+            SearchSettings(n_starts=chosen.n_starts, device=chosen.device)
+        )
+        self.ui.results.frame.setCurrentText(chosen.frame)
+        self.ui.playback.set_speed(chosen.steps_per_s)
+        self.ui.playback.set_tail_length(chosen.trail_length)
+
+    def _show_packs(self) -> None:
+        try:
+            packs = self._engine.available_packs()
+        except (MidrlError, OSError) as error:
+            self.ui.form.set_packs(())
+            self.ui.form.set_trouble(error_text(error))
+            self.ui.form.show_status(error_text(error), error=True)
+        else:
+            self.ui.form.set_packs(packs, self._preferences.default_pack)
+
+    def _set_up_viewer(self) -> None:
+        viewer = self._viewer
+        scale_bar = viewer.canvas.overlays.scale_bar
+        scale_bar.visible = True
+        scale_bar.font_size = 12
+        viewer.canvas.overlays.axes.visible = False
+        viewer.scene.camera.orientation = ("away", "down", "right")
+        viewer.dims.events.order.connect(self._on_slicing_changed)
+        viewer.dims.events.ndisplay.connect(self._on_slicing_changed)
+        viewer.events.theme.connect(self._on_theme)
+        self._on_slicing_changed()
+        self._on_theme()
+        for view in STANDARD_VIEWS:
+            viewer.bind_key(view.key, partial(self._on_key_view, view), overwrite=True)
+        viewer.bind_key("Control-Return", self._on_key_run, overwrite=True)
+        viewer.bind_key("Control-Space", self._on_key_play, overwrite=True)
+        viewer.bind_key("Control-Left", self._on_key_back, overwrite=True)
+        viewer.bind_key("Control-Right", self._on_key_on, overwrite=True)
+
+    # ---- volumes and packs
+
+    def _on_volumes_changed(self) -> None:
+        self.ui.form.set_volumes(list(self._volumes.layers()))
+        self._on_volume_chosen(self.ui.form.volume.currentText())
+
+    def _on_volume_chosen(self, name: str) -> None:
+        layer = self._volumes.layers().get(name)
+        trouble = ""
+        if layer is not None:
+            try:
+                _, warnings = volume_of(layer)
+            except (MidrlError, ValueError) as error:
+                trouble = error_text(error)
+                self.ui.form.show_status(trouble, error=True)
+            else:
+                if not self.is_running:
+                    self.ui.form.show_status("\n".join(warnings))
+        self.ui.form.set_trouble(trouble)
+        self._planes.show(layer)
+
+    def _on_pack_chosen(self, name: str) -> None:
+        pack = self.ui.form.chosen_pack()
+        if pack is not None:
+            self.ui.form.show_colors(landmark_colors(pack.landmarks))
+
+    def _on_open(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Open a study")
+        if folder:
+            self.open_study(Path(folder))
+
+    def open_study(self, path: Path) -> None:
+        """Read a study beside the window and add its volumes."""
+        self._start(partial(self._engine.load_study, (path,)), on_return=self._on_study)
+        self.ui.form.show_status(f"Reading {path.name}\N{HORIZONTAL ELLIPSIS}")
+
+    def _on_study(self, study: Study) -> None:
+        for data, options, _ in study_layers(study):
+            self._viewer.add_image(data, **options)
+        self.ui.form.volume.setCurrentText(study.volumes[0].name)
+        self.ui.form.show_status(f"Opened {len(study.volumes)} volumes")
+        self._viewer.reset_view()
+
+    # ---- searching
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something runs beside the window."""
+        return self._task is not None
+
+    def run(self) -> None:
+        """Search the chosen volume."""
+        form = self.ui.form
+        pack = form.chosen_pack()
+        layer = self._volumes.layers().get(form.volume.currentText())
+        if pack is None or layer is None or not form.run_button.isEnabled():
+            return
+        try:
+            self._volume, _ = volume_of(layer)
+        except (MidrlError, ValueError) as error:
+            form.show_status(error_text(error), error=True)
+            return
+        settings = form.value()
+        self._source = layer
+        self._colors = landmark_colors(pack.landmarks)
+        self._forget_search()
+        names = settings.landmarks or pack.landmarks
+        self._live = LiveSearch(self._viewer, names, self._colors)
+        self._legend.show(names, self._colors)
+        locate = partial(self._engine.locate, self._volume, pack.name, settings)
+        self._start(locate, on_return=self._on_found)
+        form.show_status("Loading the engine\N{HORIZONTAL ELLIPSIS}")
+
+    def cancel(self) -> None:
+        """Stop what runs; the window is free at once."""
+        if self._movie is not None:
+            self._end_movie("Movie cancelled.")
+        if self._task is None:
+            return
+        self._task.stop()
+        self._task = None
+        self._end_live()
+        self.ui.form.set_running(False)
+        self.ui.form.show_status("Cancelled.")
+        self._update_saving()
+
+    def _start(self, make: Any, *, on_return: Any) -> None:
+        self._task = BackgroundTask(
+            make,
+            on_report=self._on_report,
+            on_return=on_return,
+            on_error=self._on_error,
+            on_end=self._on_end,
+        )
+        self.ui.form.set_running(True)
+        self.ui.form.show_progress(Progress(0, 0, ""))
+        self._update_saving()
+        self._task.start()
+
+    def _on_report(self, progress: Progress) -> None:
+        self.ui.form.show_progress(progress)
+        if isinstance(progress, SearchProgress) and self._live is not None:
+            self._live.show(progress)
+
+    def _on_found(self, found: Localization) -> None:
+        self._end_live()
+        self.found = found
+        self.ui.results.set_value(found.results, self._colors)
+        self.replay.show(found, self._colors)
+        self._show_landmarks(found)
+        n_found = sum(r.position_lps_mm is not None for r in found.results)
+        self.ui.form.show_status(
+            f"Found {n_found} of {len(found.results)} landmarks in "
+            f"{found.seconds:.1f} s on {found.device}."
+        )
+        if self._preferences.autoplay:
+            self.replay.player.play()
+
+    def _on_error(self, error: Exception) -> None:
+        self._end_live()
+        if not isinstance(error, MidrlError):
+            _LOG.error("task failed", exc_info=error)
+        self.ui.form.show_status(f"Failed: {error_text(error)}", error=True)
+
+    def _on_end(self) -> None:
+        self._task = None
+        self.ui.form.set_running(False)
+        self._update_saving()
+
+    def _end_live(self) -> None:
+        if self._live is not None:
+            self._live.close()
+            self._live = None
+
+    def _forget_search(self) -> None:
+        """Take the last search away; landmarks the user has corrected stay."""
+        self.replay.clear()
+        self.ui.results.set_value((), {})
+        self.found = None
+        layer = self._landmark_layer
+        self._landmark_layer = None
+        if layer is not None and layer in self._viewer.layers:
+            data, options, _ = layer.as_layer_data_tuple()
+            if not is_edited(data, options):
+                self._viewer.layers.remove(layer)
+
+    def _show_landmarks(self, found: Localization) -> None:
+        from napari_midrl.workflows.localize import as_landmarks
+
+        if self._volume is None:
+            return
+        landmarks = as_landmarks(found, self._volume)
+        pack = found.localizer
+        data, options, _ = landmarks_layer(
+            landmarks, self._colors, name=f"landmarks ({pack})"
+        )
+        options["metadata"]["midrl"]["volume"] = self._volume
+        self._landmark_layer = self._viewer.add_points(data, **options)
+
+    # ---- looking
+
+    def jump_to_landmark(self, name: str) -> None:
+        """Move all views to a landmark that was found."""
+        for result in self.ui.results.value():
+            if result.name == name:
+                self._jump_to_result(result)
+
+    def _jump_to_result(self, result: LandmarkResult) -> None:
+        if result.position_lps_mm is None:
+            self.ui.form.show_status(f"{result.name}: {result.state.value}.")
+            return
+        jump_to(self._viewer, result.position_lps_mm)
+        self._planes.move_to(result.position_lps_mm)
+
+    def show_view(self, view: StandardView) -> None:
+        """Turn to a standard view."""
+        show_standard_view(self._viewer, view)
+
+    def _on_view_clicked(self, view: StandardView, checked: bool = False) -> None:
+        self.show_view(view)
+
+    def _on_slicing_changed(self, event: object = None) -> None:
+        set_slab(self._viewer, SLAB_MM)
+
+    def _on_theme(self, event: object = None) -> None:
+        theme = get_theme(self._viewer.theme)
+        self.ui.plot.set_theme(theme.background.as_hex(), theme.text.as_hex())
+
+    def _on_key_view(self, view: StandardView, viewer: object = None) -> None:
+        self.show_view(view)
+
+    def _on_key_run(self, viewer: object = None) -> None:
+        self.run()
+
+    def _on_key_play(self, viewer: object = None) -> None:
+        self.replay.player.toggle()
+
+    def _on_key_back(self, viewer: object = None) -> None:
+        self.replay.step(-1)
+
+    def _on_key_on(self, viewer: object = None) -> None:
+        self.replay.step(1)
+
+    # ---- saving
+
+    def landmarks(self) -> LandmarkSet | None:
+        """Return the landmarks of the last search with the user's corrections."""
+        layer = self._landmark_layer
+        if layer is None or layer not in self._viewer.layers:
+            return None
+        data, options, _ = layer.as_layer_data_tuple()
+        return landmarks_of_points(data, options)
+
+    def _on_save_landmarks(self) -> None:
+        landmarks = self.landmarks()
+        if landmarks is None:
+            self.ui.form.show_status(
+                "The landmark layer was removed; run the search again.", error=True
+            )
+            return
+        grid = None if self._volume is None else self._volume.grid
+        self._tell_saved(partial(export_landmarks, self, landmarks, grid))
+
+    def _on_save_trajectories(self) -> None:
+        if self.found is not None:
+            self._tell_saved(
+                partial(export_trajectories, self, self.found.trajectories)
+            )
+
+    def _tell_saved(self, save: Any) -> None:
+        try:
+            text = save()
+        except (MidrlError, OSError, ValueError) as error:
+            self.ui.form.show_status(f"Not saved: {error_text(error)}", error=True)
+        else:
+            if text:
+                self.ui.form.show_status(text)
+
+    def _on_save_movie(self) -> None:
+        path = ask_movie_path(self)
+        if path is not None:
+            self.save_movie(path)
+
+    def save_movie(self, path: Path) -> None:
+        """Play every step into a movie; replaces the file."""
+        self.replay.player.pause()
+        frames = movie_frames(self.replay.player.n_frames)
+        self._movie = write_movie(path, frames, self._draw_frame, overwrite=True)
+        self.ui.form.set_running(True)
+        self._update_saving()
+        self._movie_timer.start()
+
+    def _draw_frame(self, frame: int) -> Any:
+        self.replay.player.set_frame(frame)
+        return self._viewer.screenshot(canvas_only=True, flash=False)
+
+    def _on_movie_tick(self) -> None:
+        if self._movie is None:
+            return
+        try:
+            self.ui.form.show_progress(next(self._movie))
+        except StopIteration as stop:
+            self._end_movie(f"Saved {stop.value}")
+        except (MidrlError, OSError, ValueError) as error:
+            self._end_movie(f"Not saved: {error_text(error)}", error=True)
+
+    def _end_movie(self, text: str, *, error: bool = False) -> None:
+        self._movie_timer.stop()
+        if self._movie is not None:
+            self._movie.close()
+        self._movie = None
+        self.ui.form.set_running(self.is_running)
+        self.ui.form.show_status(text, error=error)
+        self._update_saving()
+
+    def _update_saving(self) -> None:
+        busy = self.is_running or self._movie is not None
+        has_walks = self.found is not None and bool(self.found.trajectories)
+        for button, ready in (
+            (self.ui.save_landmarks, self.found is not None),
+            (self.ui.save_trajectories, has_walks),
+            (self.ui.save_movie, has_walks),
+        ):
+            button.setEnabled(ready and not busy)
+            reason = (
+                "Wait until the search has ended." if busy else "Run a search first."
+            )
+            button.setToolTip("" if ready and not busy else reason)
+
+    # ---- closing
+
+    def event(self, event: QEvent) -> bool:
+        """Shut down when the dock is closed, that is taken out of its parent."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None:
+                self.shut_down()
+            else:
+                self.window().installEventFilter(self)
+        return bool(super().event(event))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Let go of a running task when the window closes."""
+        if event.type() == QEvent.Type.Close:
+            self.cancel()
+            self.replay.player.pause()
+        return False
+
+    def shut_down(self) -> None:
+        """Stop everything and leave the viewer as one would expect without the dock."""
+        if self._closed:
+            return
+        self._closed = True
+        self.cancel()
+        self.replay.close()
+        self._volumes.close()
+        self._planes.close()
+        self._letters.close()
+        self._legend.clear()
+        dims, keys = self._viewer.dims, self._viewer.keymap
+        dims.events.order.disconnect(self._on_slicing_changed)
+        dims.events.ndisplay.disconnect(self._on_slicing_changed)
+        self._viewer.events.theme.disconnect(self._on_theme)
+        for key, bound in list(keys.items()):
+            if getattr(getattr(bound, "func", bound), "__self__", None) is self:
+                del keys[key]
+
+    def _on_destroyed(self) -> None:
+        if self._task is not None:
+            self._task.stop()
