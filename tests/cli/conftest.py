@@ -1,6 +1,7 @@
 """Small values, and stand-ins for the workflows that a command calls."""
 
 import sys
+from math import nan
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -92,7 +93,7 @@ def agents(stand_in):
         where = (-1.25, 2.5, 3.75) if asked.finds_ac else None
         results = (
             LandmarkResult("AC", found, where, 0.5, 0.75, 12, 0.9),
-            LandmarkResult("PC", SearchState.OUTSIDE, None, 9.0, 0.25, 40),
+            LandmarkResult("PC", SearchState.NOT_CONVERGED, None, nan, 0.0, 40),
         )
         return Localization(results, (), "test-agents 1", "ab" * 32, 1.5, "cpu")
 

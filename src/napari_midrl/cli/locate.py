@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -106,5 +107,6 @@ def _names(text: str | None) -> tuple[str, ...] | None:
 def _row(result: LandmarkResult) -> tuple[object, ...]:
     position = result.position_lps_mm
     lps = (None,) * 3 if position is None else tuple(f"{mm:.1f}" for mm in position)
-    spread, agreement = f"{result.spread_mm:.1f}", f"{result.agreement:.0%}"
+    spread = None if isnan(result.spread_mm) else f"{result.spread_mm:.1f}"
+    agreement = f"{result.agreement:.0%}"
     return (result.name, *lps, spread, agreement, result.n_steps, result.state.value)
