@@ -18,7 +18,8 @@ _RULES: tuple[tuple[SequenceKind, str], ...] = (
     (SequenceKind.DIXON_IN, r"in[ _-]?phase|dixon[ _-]?in|in|inphase|ip"),
     (SequenceKind.DIXON_WATER, r"water|dixon[ _-]?w|w|wat"),
     (SequenceKind.DIXON_FAT, r"fat|dixon[ _-]?f|f"),
-    (SequenceKind.DCE_SUBTRACTION, r"sub|subtract(?:ion|ed)?|subtr"),
+    # "sub-01" is a subject (BIDS), a trailing "sub" a subtraction.
+    (SequenceKind.DCE_SUBTRACTION, r"(?<!^)sub(?!-)|subtract(?:ion|ed)?|subtr"),
     (SequenceKind.DCE, r"dce|dyn|dynamic|twist|perfusion|tricks|disco"),
     (SequenceKind.DWI, r"dwi|diff|diffusion|\w*diff|trace\w*|ep2d|dti|b\d{2,4}"),
     (SequenceKind.T2W_FS, r"stir|tirm|t2\w*[ _-]?fs|t2\w*fatsat"),
