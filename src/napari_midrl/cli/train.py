@@ -14,6 +14,10 @@ from napari_midrl.cli.console import print_line, progress_bar
 def train(
     recipe: Annotated[str, typer.Argument(help="Such as brain-afids.")],
     out: Annotated[Path, typer.Option(help="Folder for the pack and checkpoints.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the training data, for recipes that need one."),
+    ] = None,
     seed: Seed = 0,
     resume: Annotated[
         bool,
@@ -25,5 +29,5 @@ def train(
     from napari_midrl.workflows.train import train_pack
 
     with progress_bar() as show:
-        pack = finish(train_pack(recipe, out, seed=seed, resume=resume), show)
+        pack = finish(train_pack(recipe, out, seed=seed, resume=resume, data=data), show)
     print_line(str(pack))

@@ -36,8 +36,6 @@ class TrainingCase:
         Of that grid, shape (3,).
     targets_lps_mm
         Shape (n_landmarks, 3); NaN where this anatomy lacks the landmark.
-    labels
-        Tissue labels on the same grid, uint8, for random contrasts; None if unknown.
     """
 
     name: str
@@ -45,7 +43,6 @@ class TrainingCase:
     spacing_mm: Tensor
     origin_lps_mm: Tensor
     targets_lps_mm: Tensor
-    labels: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -65,11 +62,11 @@ class ViewSettings:
         the case means the whole of it.
     whole_share
         Share of views that show the whole case.
+    landmark_share
+        Share of the other views whose field of view is planned around a landmark, as
+        a radiographer would.
     remap_share
         Share of views whose intensities pass a random curve instead of a gamma.
-    label_share
-        Share of views painted from labels with random intensities, where there are
-        labels.
     blur_mm
         Largest slice thickness simulated along one axis.
     noise
@@ -87,8 +84,8 @@ class ViewSettings:
         (230.0, 260.0, 230.0),
     )
     whole_share: float = 0.5
+    landmark_share: float = 0.0
     remap_share: float = 0.6
-    label_share: float = 0.0
     blur_mm: float = 5.0
     noise: float = 0.08
     bias: float = 0.4
@@ -258,21 +255,11 @@ def _draw_source(
     case: TrainingCase, settings: ViewSettings, generator: Generator
 ) -> Tensor:
     """Return the case's intensities in a random contrast and resolution."""
-    if case.labels is not None and _uniform(generator) < settings.label_share:
-        source = _paint(case.labels, generator)
-    else:
-        pick = int(torch.randint(len(case.images), (), generator=generator))
-        image = case.images[pick]
-        source = image.float() / 255 if image.dtype == torch.uint8 else image
-        source = _remap(source, settings, generator)
+    pick = int(torch.randint(len(case.images), (), generator=generator))
+    image = case.images[pick]
+    source = image.float() / 255 if image.dtype == torch.uint8 else image
+    source = _remap(source, settings, generator)
     return _thicken(source, case.spacing_mm, settings, generator)
-
-
-def _paint(labels: Tensor, generator: Generator) -> Tensor:
-    """Return random intensities per label; label 0 (air) stays dark mostly."""
-    table = torch.rand(256, generator=generator)
-    table[0] = 0.0
-    return table[labels.long()]
 
 
 def _remap(source: Tensor, settings: ViewSettings, generator: Generator) -> Tensor:
@@ -323,6 +310,11 @@ def _draw_field_of_view(
     fov = smallest + (largest - smallest) * torch.rand(3, generator=generator)
     fov = torch.minimum(fov, extent_mm)
     free = (extent_mm - fov) / 2
+    if settings.landmark_share and _uniform(generator) < settings.landmark_share:
+        known = case.targets_lps_mm[~case.targets_lps_mm.isnan().any(dim=-1)]
+        pick = int(torch.randint(len(known), (), generator=generator))
+        aside = 0.35 * fov * (2 * torch.rand(3, generator=generator) - 1)
+        return fov, (known[pick] + aside).clamp(middle - free, middle + free)
     return fov, middle + free * (2 * torch.rand(3, generator=generator) - 1)
 
 

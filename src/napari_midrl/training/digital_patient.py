@@ -1,0 +1,167 @@
+"""Recipe of the pack `digital-patient`: agents that learned on digital patients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from napari_midrl.agents.dense_network import DenseQConfig
+from napari_midrl.data.progress import Progress
+from napari_midrl.data.sequence import SequenceKind
+from napari_midrl.phantom.patient import draw_patient
+from napari_midrl.phantom.protocols import protocol_grid, whole_body_protocols
+from napari_midrl.phantom.render import patient_landmarks, tissue_map
+from napari_midrl.phantom.training_views import physical_contrast, random_contrast
+from napari_midrl.training.dense_loop import DenseTrainingSettings
+from napari_midrl.training.recipes import Recipe
+from napari_midrl.training.views import TrainingCase, ViewSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    import numpy.typing as npt
+    from torch import Tensor
+
+    from napari_midrl.phantom.patient import Patient
+
+LANDMARKS = (
+    "left knee",
+    "right knee",
+    "left trochanter",
+    "right trochanter",
+    "heart",
+    "left kidney",
+    "right kidney",
+    "left nipple",
+    "right nipple",
+    "prostate",
+)
+
+GRID_MM = 3.0
+FIRST_SEED = 100_000
+"""Training patients; far from the small numbers users and tests draw."""
+
+N_PATIENTS = 64
+N_RANDOM_CONTRASTS = 3
+ALWAYS = (SequenceKind.T1W, SequenceKind.T2W, SequenceKind.DIXON_WATER)
+SOMETIMES = (
+    SequenceKind.DIXON_IN,
+    SequenceKind.DIXON_OPPOSED,
+    SequenceKind.DIXON_FAT,
+    SequenceKind.T2W_FS,
+    SequenceKind.PD,
+)
+
+
+def digital_cases(
+    data: Path | None = None, *, n_patients: int = N_PATIENTS
+) -> Generator[Progress, None, tuple[TrainingCase, ...]]:
+    """Yield progress and return digital patients in random and physical contrasts.
+
+    Parameters
+    ----------
+    data
+        Not needed: patients are drawn.
+    n_patients
+        How many.
+    """
+    del data
+    cases = []
+    for number in range(n_patients):
+        yield Progress(number, n_patients, f"drawing patient {number + 1}")
+        cases.append(digital_case(FIRST_SEED + number))
+    return tuple(cases)
+
+
+def digital_case(seed: int) -> TrainingCase:
+    """Return one digital patient, shoulder to mid-calf, as a training case."""
+    patient = draw_patient(seed)
+    imaged = protocol_grid(patient, whole_body_protocols()[0])
+    grid = imaged.bounding_grid(GRID_MM)
+    tissues = tissue_map(patient, grid)
+    rng = np.random.default_rng([seed, 1])
+    kinds = (*ALWAYS, SOMETIMES[int(rng.integers(len(SOMETIMES)))])
+    images = [random_contrast(tissues, rng) for _ in range(N_RANDOM_CONTRASTS)]
+    for kind in kinds:
+        field_tesla = float(rng.choice([1.5, 3.0]))
+        images.append(physical_contrast(tissues, kind, field_tesla, rng))
+    return TrainingCase(
+        name=f"digital patient {seed}",
+        images=tuple(_as_bytes(image) for image in images),
+        spacing_mm=torch.tensor(grid.spacing_mm, dtype=torch.float32),
+        origin_lps_mm=torch.tensor(grid.affine_lps[:3, 3], dtype=torch.float32),
+        targets_lps_mm=_targets(patient),
+    )
+
+
+def _as_bytes(image: npt.NDArray[np.float32]) -> Tensor:
+    top = float(np.percentile(image[::2, ::2, ::2], 99.8))
+    scaled = np.clip(image / max(top, 1e-6), 0, 1) * 255
+    return torch.from_numpy(np.round(scaled).astype(np.uint8))
+
+
+def _targets(patient: Patient) -> Tensor:
+    found = patient_landmarks(patient)
+    missing = (float("nan"),) * 3
+    return torch.tensor([found.get(name, missing) for name in LANDMARKS])
+
+
+RECIPE = Recipe(
+    name="digital-patient",
+    title="Digital patient: knee, trochanter, heart, kidney, nipple, prostate",
+    description=(
+        "Ten agents for the six MIDRL landmarks and their right-hand partners, "
+        "in whole-body, breast and prostate MRI of any sequence."
+    ),
+    landmarks=LANDMARKS,
+    landmark_notes={
+        "left knee": "center of the left knee cap",
+        "right knee": "center of the right knee cap",
+        "left trochanter": "left lesser trochanter",
+        "right trochanter": "right lesser trochanter",
+        "heart": "center of the heart",
+        "left kidney": "center of the left kidney",
+        "right kidney": "center of the right kidney",
+        "left nipple": "tip of the left nipple",
+        "right nipple": "tip of the right nipple",
+        "prostate": "center of the prostate",
+    },
+    config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=4.0),
+    settings=DenseTrainingSettings(
+        n_updates=2400,
+        n_starts=160,
+        n_fine_landmarks=8,
+        view=ViewSettings(
+            rotation_degrees=14.0,
+            scale=0.10,
+            elastic_mm=5.0,
+            elastic_grid_mm=70.0,
+            extent_mm=((110.0, 150.0, 120.0), (540.0, 400.0, 1300.0)),
+            whole_share=0.25,
+            landmark_share=0.6,
+            remap_share=0.3,
+            blur_mm=7.0,
+            noise=0.10,
+            bias=0.4,
+        ),
+    ),
+    make_cases=digital_cases,
+    data=(
+        f"{N_PATIENTS} procedural digital patients (numbers {FIRST_SEED} to "
+        f"{FIRST_SEED + N_PATIENTS - 1}) in random and physical contrasts; "
+        "no image of a person."
+    ),
+    licence="BSD-3-Clause, as the program that draws them",
+    intended_use=(
+        "Research and teaching: a first guess of landmarks for a person to check, "
+        "and a start for fine-tuning."
+    ),
+    limits=(
+        "Not a medical device. Never saw a real patient in training. One body "
+        "region may be mistaken for another in small fields of view; a prostate is "
+        "sought in women too."
+    ),
+)

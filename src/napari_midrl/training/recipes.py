@@ -1,0 +1,54 @@
+"""What a pack is made from: one recipe per shipped pack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from napari_midrl.agents.dense_network import DenseQConfig
+    from napari_midrl.data.progress import Progress
+    from napari_midrl.training.dense_loop import DenseTrainingSettings
+    from napari_midrl.training.views import TrainingCase
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to make a pack from nothing.
+
+    Parameters
+    ----------
+    name, title, description
+        Of the pack.
+    landmarks
+        One per agent.
+    landmark_notes
+        What each landmark is, by name.
+    config, settings
+        Architecture and training.
+    make_cases
+        Yields progress and returns the labelled anatomies; takes the folder of the
+        training data, None for recipes that draw their own.
+    data, licence
+        What the weights learned from, and on what terms.
+    intended_use, limits
+        For the model card.
+    """
+
+    name: str
+    title: str
+    description: str
+    landmarks: tuple[str, ...]
+    landmark_notes: dict[str, str]
+    config: DenseQConfig
+    settings: DenseTrainingSettings
+    make_cases: Callable[
+        [Path | None], Generator[Progress, None, tuple[TrainingCase, ...]]
+    ]
+    data: str
+    licence: str
+    intended_use: str
+    limits: str
