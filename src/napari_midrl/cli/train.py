@@ -29,5 +29,7 @@ def train(
     from napari_midrl.workflows.train import train_pack
 
     with progress_bar() as show:
-        pack = finish(train_pack(recipe, out, seed=seed, resume=resume, data=data), show)
+        pack = finish(
+            train_pack(recipe, out, seed=seed, resume=resume, data=data), show
+        )
     print_line(str(pack))
