@@ -126,3 +126,31 @@ def box_edges(
     corners = box_corners(center, size)
     begin = corners[..., BOX_EDGES[:, 0], :]
     return begin, corners[..., BOX_EDGES[:, 1], :] - begin
+
+
+def box_sections(
+    center: npt.ArrayLike, size: npt.ArrayLike
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the outlines of boxes on the three planes through their centers.
+
+    Parameters
+    ----------
+    center, size
+        Shape (*any, 3), same frame and unit.
+
+    Returns
+    -------
+    begin, direction
+        Four lines per plane; shape (*any, 12, 3).
+    """
+    center = np.asarray(center, dtype=np.float64)[..., None, :]
+    half = np.asarray(size, dtype=np.float64)[..., None, :] / 2
+    corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+    begin = np.zeros((12, 3))
+    along = np.zeros((12, 3))
+    for normal in range(3):
+        plane = [axis for axis in range(3) if axis != normal]
+        for n, corner in enumerate(corners):
+            begin[4 * normal + n, plane] = corner
+            along[4 * normal + n, plane] = np.subtract(corners[(n + 1) % 4], corner)
+    return center + begin * half, along * half

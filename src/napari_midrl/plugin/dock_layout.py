@@ -21,7 +21,7 @@ from napari_midrl.plugin.q_plot import QPlot
 from napari_midrl.plugin.result_table import ResultTable
 from napari_midrl.plugin.search_form import SearchForm
 
-WIDTH = 410
+WIDTH = 420
 DISCLAIMER = "Research software, not a medical device."
 SHORTCUTS = (
     ("Ctrl+Return", "run the search"),
@@ -61,7 +61,7 @@ class DockLayout(QScrollArea):
         column = QWidget()
         layout = QVBoxLayout(column)
         layout.setContentsMargins(6, 4, 6, 4)
-        layout.setSpacing(6)
+        layout.setSpacing(4)
         layout.addLayout(_row(*self.views.values()))
         layout.addWidget(_group("Search", self.form))
         layout.addWidget(
@@ -101,8 +101,8 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
 def _group(title: str, *parts: QWidget | QHBoxLayout) -> QGroupBox:
     group = QGroupBox(title)
     layout = QVBoxLayout(group)
-    layout.setContentsMargins(8, 6, 8, 6)
-    layout.setSpacing(5)
+    layout.setContentsMargins(7, 4, 7, 5)
+    layout.setSpacing(4)
     for part in parts:
         if isinstance(part, QWidget):
             layout.addWidget(part)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_midrl.data.playback import Playback, box_edges
+from napari_midrl.data.playback import Playback, box_edges, box_sections
 from napari_midrl.plugin.colors import Colors, color_of, rgba
 from napari_midrl.plugin.world import (
     AXIS_LABELS,
@@ -77,13 +77,22 @@ def agents_layer(
 
 
 def box_vectors(
-    playback: Playback, agents: npt.NDArray[np.int64]
+    playback: Playback, agents: npt.NDArray[np.int64], *, flat: bool = False
 ) -> npt.NDArray[np.float32]:
-    """Return twelve edges per agent and frame; shape (n, 2, 4), axes (step, z, y, x).
+    """Return twelve lines per agent and frame; shape (n, 2, 4), axes (step, z, y, x).
 
-    Rows run agent by agent, frame by frame, edge by edge.
+    Rows run agent by agent, frame by frame, line by line.
+
+    Parameters
+    ----------
+    playback, agents
+        What to draw.
+    flat
+        Outline the box where the slices through the agent cut it, instead of its
+        edges: on a slice, a box is then seen wherever its agent is.
     """
-    begin, along = box_edges(
+    lines = box_sections if flat else box_edges
+    begin, along = lines(
         playback.positions_lps_mm[agents], playback.box_sizes_mm[agents]
     )
     n_agents, n_frames = begin.shape[:2]
@@ -95,7 +104,11 @@ def box_vectors(
 
 
 def boxes_layer(
-    playback: Playback, agents: npt.NDArray[np.int64], colors: Colors
+    playback: Playback,
+    agents: npt.NDArray[np.int64],
+    colors: Colors,
+    *,
+    flat: bool = False,
 ) -> LayerData:
     """Return what the agents see, as wireframe boxes."""
     per_agent = agent_colors(playback, agents, colors)
@@ -106,7 +119,7 @@ def boxes_layer(
         "opacity": 0.9,
         "projection_mode": "all",
     }
-    return box_vectors(playback, agents), options, "vectors"
+    return box_vectors(playback, agents, flat=flat), options, "vectors"
 
 
 def trail_rows(
@@ -172,14 +185,14 @@ def landmarks_layer(landmarks: LandmarkSet, colors: Colors, *, name: str) -> Lay
             ],
         },
         "text": {
-            "string": "{label}",
+            # Leading spaces keep the name clear of its star at any zoom.
+            "string": "\N{EM SPACE}\N{EM SPACE}{label}",
             "size": 11,
             "color": "white",
             "anchor": "upper_left",
         },
         "face_color": [rgba(color_of(colors, m.name)) for m in placed] or "white",
-        "border_color": "white",
-        "border_width": 0.05,
+        "border_width": 0,
         "symbol": "star",
         "size": LANDMARK_SIZE_MM,
         "canvas_size_limits": LANDMARK_SIZE_PIXELS,

@@ -13,13 +13,13 @@ from qtpy.QtWidgets import (
     QLabel,
     QSizePolicy,
     QSlider,
-    QStyle,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 from superqt.utils import signals_blocked
 
+from napari_midrl.plugin.icons import pause_icon, play_icon
 from napari_midrl.plugin.scene import ReplayOptions
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ SPEEDS = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
 NOTHING_TO_PLAY = "Run a search first: then its steps can be replayed."
 NOBODY = "nobody"
 ALL_STARTS = "all starts"
+_SIGN_COLOR = "#8C95A0"
 
 
 class PlaybackBar(QWidget):
@@ -168,9 +169,8 @@ class PlaybackBar(QWidget):
 
     def set_playing(self, playing: bool) -> None:
         """Show a pause sign while playing, else a play sign."""
-        pixmap = QStyle.StandardPixmap
-        sign = pixmap.SP_MediaPause if playing else pixmap.SP_MediaPlay
-        self.play_button.setIcon(self.style().standardIcon(sign))
+        draw = pause_icon if playing else play_icon
+        self.play_button.setIcon(draw(_SIGN_COLOR))
 
     def _on_play_clicked(self) -> None:
         self.play_toggled.emit()

@@ -28,12 +28,12 @@ class QPlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.plot = pg.PlotWidget()
-        self.plot.setFixedHeight(130)
+        self.plot.setFixedHeight(124)
         self.plot.setMouseEnabled(x=False, y=False)
         self.plot.hideButtons()
         self.plot.setMenuEnabled(False)
         self.plot.setLabel("bottom", "step")
-        self.plot.setLabel("left", "best Q-value")
+        self.plot.setLabel("left", "best Q")
         self.plot.setToolTip(
             "Largest Q-value of each agent of the start shown. Drag the line to scrub."
         )

@@ -1,4 +1,4 @@
-"""Table of what a search found, one row per landmark."""
+"""Table of what a search finds, one row per landmark."""
 
 from __future__ import annotations
 
@@ -17,37 +17,41 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import signals_blocked
 
-from napari_midrl.data.trajectory import LandmarkResult, SearchState
-from napari_midrl.geometry.affine import flip_lps_ras
+from napari_midrl.data.trajectory import SearchState
 from napari_midrl.plugin.colors import Colors, color_of
-from napari_midrl.plugin.swatch import color_icon
+from napari_midrl.plugin.icons import color_icon
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from napari_midrl.plugin.result_rows import ResultRow
 
 FRAMES = ("LPS", "RAS")
 _HEADERS = (
     "Landmark",
     "{frame} mm",
-    "\N{PLUS-MINUS SIGN} mm",
+    "\N{PLUS-MINUS SIGN}mm",
     "Agree",
     "Steps",
     "State",
 )
+_WIDTHS = (0, 104, 38, 40, 40, 68)
 _TOOLTIPS = (
     "Landmark sought, with its color everywhere in the window",
-    "Position in the patient, mm, in the frame chosen above",
-    "Root mean square distance of the agreeing starts from the position",
-    "Share of the starts that ended together",
-    "Steps an agent took (median over the starts)",
+    "Position in the patient in mm, in the frame chosen above",
+    "Root mean square distance of the starts from the position, in mm",
+    "Share of the starts that ended together; while they walk, that have settled",
+    "Steps an agent took, the median over the starts",
     "Found, not converged, or outside the volume",
 )
 _STATE_COLORS = {
-    SearchState.FOUND: "#7FD8A4",
-    SearchState.NOT_CONVERGED: "#FFC66D",
-    SearchState.OUTSIDE: "#FF9E9E",
+    SearchState.FOUND.value: "#7FD8A4",
+    SearchState.NOT_CONVERGED.value: "#FFC66D",
+    SearchState.OUTSIDE.value: "#FF9E9E",
 }
+_WALKING_COLOR = "#9AA3AD"
 
 
 class ResultTable(QWidget):
@@ -61,7 +65,7 @@ class ResultTable(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._results: tuple[LandmarkResult, ...] = ()
+        self._rows: tuple[ResultRow, ...] = ()
         self._colors: Colors = {}
 
         self.frame = QComboBox()
@@ -70,25 +74,9 @@ class ResultTable(QWidget):
             "LPS as in DICOM and ITK: x to the left, y to posterior.\n"
             "RAS as in NIfTI and 3D Slicer's display: x to the right, y to anterior."
         )
-        self.summary = QLabel("No search yet")
+        self.summary = QLabel()
         self.table = QTableWidget(0, len(_HEADERS))
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.setMinimumHeight(150)
-        self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(22)
-        self.table.setShowGrid(False)
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setMinimumSectionSize(28)
-        # The style of napari leaves too much air for seven numbers in a dock.
-        self.table.setStyleSheet(
-            "QTableWidget, QHeaderView { font-size: 11px; }"
-            "QHeaderView::section { padding: 1px 2px; }"
-            "QTableWidget::item { padding: 0 1px; }"
-        )
+        self._style_table()
 
         top = QHBoxLayout()
         top.addWidget(self.summary, 1)
@@ -102,71 +90,84 @@ class ResultTable(QWidget):
         self.frame.currentTextChanged.connect(self._fill)
         self.table.currentCellChanged.connect(self._on_cell_changed)
         self.table.cellClicked.connect(self._on_cell_clicked)
-        self._fill()
+        self.set_value((), {})
 
-    def value(self) -> tuple[LandmarkResult, ...]:
-        """Return the results shown."""
-        return self._results
+    def _style_table(self) -> None:
+        table = self.table
+        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setMinimumHeight(132)
+        table.setShowGrid(False)
+        table.setWordWrap(True)
+        table.verticalHeader().hide()
+        table.verticalHeader().setMinimumSectionSize(20)
+        table.verticalHeader().setSectionResizeMode(
+            QHeaderView.ResizeMode.ResizeToContents
+        )
+        header = table.horizontalHeader()
+        header.setMinimumSectionSize(24)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        for column, width in enumerate(_WIDTHS):
+            if width:
+                table.setColumnWidth(column, width)
+        # The style of napari leaves too much air for seven numbers in a dock.
+        table.setStyleSheet(
+            "QTableWidget, QHeaderView { font-size: 11px; }"
+            "QHeaderView::section { padding: 1px 2px; }"
+            "QTableWidget::item { padding: 0 1px; }"
+        )
 
-    def set_value(self, results: Sequence[LandmarkResult], colors: Colors) -> None:
-        """Show results."""
-        self._results = tuple(results)
+    def value(self) -> tuple[ResultRow, ...]:
+        """Return the rows shown."""
+        return self._rows
+
+    def set_value(self, rows: Sequence[ResultRow], colors: Colors) -> None:
+        """Show these rows."""
+        self._rows = tuple(rows)
         self._colors = colors
-        n_found = sum(r.state == SearchState.FOUND for r in self._results)
+        n_found = sum(row.state == SearchState.FOUND for row in self._rows)
         self.summary.setText(
-            f"{n_found} of {len(self._results)} landmarks found"
-            if self._results
+            f"{n_found} of {len(self._rows)} landmarks found"
+            if self._rows
             else "No search yet"
         )
         self._fill()
 
     def _fill(self, frame: str | None = None) -> None:
         frame = self.frame.currentText()
-        self.table.blockSignals(True)
-        self.table.setRowCount(len(self._results))
-        self.table.setHorizontalHeaderLabels([h.format(frame=frame) for h in _HEADERS])
-        for column, tooltip in enumerate(_TOOLTIPS):
-            self.table.horizontalHeaderItem(column).setToolTip(tooltip)
-        for row, result in enumerate(self._results):
-            for column, text in enumerate(row_texts(result, frame)):
-                item = QTableWidgetItem(text)
-                if column == 0:
-                    item.setIcon(color_icon(color_of(self._colors, result.name)))
-                elif 1 <= column <= 4:
+        table = self.table
+        with signals_blocked(table):
+            table.setRowCount(len(self._rows))
+            table.setHorizontalHeaderLabels([h.format(frame=frame) for h in _HEADERS])
+            for column, tooltip in enumerate(_TOOLTIPS):
+                table.horizontalHeaderItem(column).setToolTip(tooltip)
+            for n, row in enumerate(self._rows):
+                self._fill_row(n, row, frame)
+
+    def _fill_row(self, n: int, row: ResultRow, frame: str) -> None:
+        state_color = _STATE_COLORS.get(row.state, _WALKING_COLOR)
+        for column, text in enumerate(row.texts(frame)):
+            item = self.table.item(n, column)
+            if item is None:
+                item = QTableWidgetItem()
+                self.table.setItem(n, column, item)
+                if 1 <= column <= 4:
                     item.setTextAlignment(
                         Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
                     )
-                else:
-                    item.setForeground(QColor(_STATE_COLORS[result.state]))
-                item.setToolTip(f"{result.name}: {result.state.value}")
-                self.table.setItem(row, column, item)
-        self.table.blockSignals(False)
+            item.setText(text)
+            item.setToolTip(f"{row.name}: {row.state}")
+            if column == 0:
+                item.setIcon(color_icon(color_of(self._colors, row.name)))
+            elif column == 5:
+                item.setForeground(QColor(state_color))
 
     def _on_cell_changed(self, row: int, column: int, *previous: int) -> None:
         """Arrow keys move the views along with the row."""
-        if 0 <= row < len(self._results) and previous[0] != row:
-            self.landmark_chosen.emit(self._results[row].name)
+        if 0 <= row < len(self._rows) and previous[0] != row:
+            self.landmark_chosen.emit(self._rows[row].name)
 
     def _on_cell_clicked(self, row: int, column: int) -> None:
         """A click on the row already chosen jumps back to it."""
-        self.landmark_chosen.emit(self._results[row].name)
-
-
-def row_texts(result: LandmarkResult, frame: str) -> tuple[str, ...]:
-    """Return one row of the table; `frame` is ``"LPS"`` or ``"RAS"``."""
-    if result.position_lps_mm is None:
-        position = spread = "\N{EN DASH}"
-    else:
-        xyz = result.position_lps_mm
-        shown = flip_lps_ras(xyz) if frame == "RAS" else xyz
-        # Adding 0 turns -0.0 into 0.0.
-        position = "  ".join(f"{round(float(x), 1) + 0:.1f}" for x in shown)
-        spread = f"{result.spread_mm:.1f}"
-    return (
-        result.name,
-        position,
-        spread,
-        f"{result.agreement:.0%}",
-        str(result.n_steps),
-        result.state.value,
-    )
+        self.landmark_chosen.emit(self._rows[row].name)

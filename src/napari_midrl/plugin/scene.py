@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Points, Tracks, Vectors
 
-from napari_midrl.data.playback import Playback, box_edges
+from napari_midrl.data.playback import Playback, box_edges, box_sections
 from napari_midrl.plugin.colors import Colors, color_of, rgba
 from napari_midrl.plugin.layers import (
     AGENT_SIZE_MM,
     AGENT_SIZE_PIXELS,
     BLENDING,
     agents_layer,
+    box_vectors,
     boxes_layer,
     trails_layer,
 )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 LEAST_TRAIL_INTERVAL_S = 0.25
 MOST_LIVE_TRAIL = 60
+STILL_REPORTS = 3
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,21 @@ class LiveSearch:
         self._trails: Vectors | None = None
         self._history: list[npt.NDArray[np.float64]] = []
         self._trail_time = 0.0
+        self._n_still: npt.NDArray[np.int64] | None = None
+        self._last: npt.NDArray[np.float64] | None = None
+        self.names = tuple(names)
+
+    @property
+    def settled(self) -> npt.NDArray[np.bool_] | None:
+        """Which agents have not moved for some reports; None before the first."""
+        return None if self._n_still is None else self._n_still >= STILL_REPORTS
 
     def show(self, report: SearchProgress) -> None:
         """Draw the agents where the report says they are."""
         if report.positions_lps_mm is None or report.box_sizes_mm is None:
             return
         positions = np.asarray(report.positions_lps_mm)
+        self._count_still(positions)
         self._show_agents(positions)
         # One box per landmark: those of all starts would hide the anatomy.
         self._show_boxes(positions[:, 0], np.asarray(report.box_sizes_mm)[:, 0])
@@ -98,6 +109,14 @@ class LiveSearch:
             if layer is not None and layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
         self._agents = self._boxes = self._trails = None
+
+    def _count_still(self, positions: npt.NDArray[np.float64]) -> None:
+        if self._last is None or self._n_still is None:
+            self._n_still = np.zeros(positions.shape[:2], dtype=np.int64)
+        else:
+            still = (positions == self._last).all(axis=-1)
+            self._n_still = np.where(still, self._n_still + 1, 0)
+        self._last = positions
 
     def _show_agents(self, positions: npt.NDArray[np.float64]) -> None:
         data = world_zyx_mm(positions).reshape(-1, 3)
@@ -119,7 +138,8 @@ class LiveSearch:
     def _show_boxes(
         self, centers: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64]
     ) -> None:
-        begin, along = box_edges(centers, sizes)
+        lines = box_sections if self._viewer.dims.ndisplay == 2 else box_edges
+        begin, along = lines(centers, sizes)
         data = np.stack([world_zyx_mm(begin), world_zyx_mm(along)], axis=-2)
         data = data.reshape(-1, 2, 3)
         if self._boxes is not None:
@@ -191,12 +211,17 @@ class ReplayScene:
         self._options = options
         agents = playback.agents(options.start)
         self._agents = Points(**_merged(agents_layer(playback, agents, colors)))
-        self._boxes = Vectors(**_merged(boxes_layer(playback, agents, colors)))
+        self._boxes = self._make_boxes(agents)
         self._trails = self._make_trails(agents)
         for layer in (self._trails, self._boxes, self._agents):
             add_quietly(viewer, layer)
         self._boxes.visible = options.boxes
         self._trails.visible = options.trails
+        viewer.dims.events.ndisplay.connect(self._on_ndisplay)
+
+    @property
+    def _is_flat(self) -> bool:
+        return bool(self._viewer.dims.ndisplay == 2)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -220,8 +245,20 @@ class ReplayScene:
 
     def close(self) -> None:
         """Take the layers away."""
+        self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
         for layer in self.layers:
             self._viewer.layers.remove(layer)
+
+    def _on_ndisplay(self, event: object = None) -> None:
+        """Draw edges in space and outlines on slices."""
+        agents = self._playback.agents(self._options.start)
+        self._boxes.data = box_vectors(self._playback, agents, flat=self._is_flat)
+
+    def _make_boxes(self, agents: npt.NDArray[np.int64]) -> Vectors:
+        layer_data = boxes_layer(
+            self._playback, agents, self._colors, flat=self._is_flat
+        )
+        return Vectors(**_merged(layer_data))
 
     def _make_trails(self, agents: npt.NDArray[np.int64]) -> Tracks:
         return Tracks(
@@ -239,9 +276,7 @@ class ReplayScene:
         """Replace the layers by ones of other agents, in the same places."""
         fresh = {
             "_trails": self._make_trails(agents),
-            "_boxes": Vectors(
-                **_merged(boxes_layer(self._playback, agents, self._colors))
-            ),
+            "_boxes": self._make_boxes(agents),
             "_agents": Points(
                 **_merged(agents_layer(self._playback, agents, self._colors))
             ),

@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import napari.viewer
-from napari.layers import Image, Points
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
@@ -34,6 +32,7 @@ from napari_midrl.plugin.points import is_edited, landmarks_of_points
 from napari_midrl.plugin.preferences import Preferences, load_preferences
 from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.replay import Replay
+from napari_midrl.plugin.result_rows import ResultRow, row_of_result, rows_of_walk
 from napari_midrl.plugin.scene import LiveSearch
 from napari_midrl.plugin.views import (
     SLAB_MM,
@@ -49,9 +48,12 @@ from napari_midrl.plugin.world import volume_of
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import napari.viewer
+    from napari.layers import Image, Points
+
     from napari_midrl.data.landmarks import LandmarkSet
     from napari_midrl.data.study import Study
-    from napari_midrl.data.trajectory import LandmarkResult, Localization
+    from napari_midrl.data.trajectory import Localization
     from napari_midrl.data.volume import Volume
 
 _LOG = logging.getLogger(__name__)
@@ -269,11 +271,20 @@ class SearchDock(QWidget):
         self.ui.form.show_progress(progress)
         if isinstance(progress, SearchProgress) and self._live is not None:
             self._live.show(progress)
+            self._show_walk(self._live, progress)
+
+    def _show_walk(self, live: LiveSearch, report: SearchProgress) -> None:
+        """Fill the table while the agents settle."""
+        if report.positions_lps_mm is not None and live.settled is not None:
+            rows = rows_of_walk(
+                live.names, report.positions_lps_mm, live.settled, report.done
+            )
+            self.ui.results.set_value(rows, self._colors)
 
     def _on_found(self, found: Localization) -> None:
         self._end_live()
         self.found = found
-        self.ui.results.set_value(found.results, self._colors)
+        self._show_results(found)
         self.replay.show(found, self._colors)
         self._show_landmarks(found)
         n_found = sum(r.position_lps_mm is not None for r in found.results)
@@ -283,6 +294,10 @@ class SearchDock(QWidget):
         )
         if self._preferences.autoplay:
             self.replay.player.play()
+
+    def _show_results(self, found: Localization) -> None:
+        rows = [row_of_result(result) for result in found.results]
+        self.ui.results.set_value(rows, self._colors)
 
     def _on_error(self, error: Exception) -> None:
         self._end_live()
@@ -329,16 +344,16 @@ class SearchDock(QWidget):
 
     def jump_to_landmark(self, name: str) -> None:
         """Move all views to a landmark that was found."""
-        for result in self.ui.results.value():
-            if result.name == name:
-                self._jump_to_result(result)
+        for row in self.ui.results.value():
+            if row.name == name:
+                self._jump_to_row(row)
 
-    def _jump_to_result(self, result: LandmarkResult) -> None:
-        if result.position_lps_mm is None:
-            self.ui.form.show_status(f"{result.name}: {result.state.value}.")
+    def _jump_to_row(self, row: ResultRow) -> None:
+        if row.position_lps_mm is None:
+            self.ui.form.show_status(f"{row.name}: {row.state}.")
             return
-        jump_to(self._viewer, result.position_lps_mm)
-        self._planes.move_to(result.position_lps_mm)
+        jump_to(self._viewer, row.position_lps_mm)
+        self._planes.move_to(row.position_lps_mm)
 
     def show_view(self, view: StandardView) -> None:
         """Turn to a standard view."""

@@ -23,7 +23,7 @@ from superqt.utils import signals_blocked
 
 from napari_midrl.data.settings import SearchSettings
 from napari_midrl.plugin.colors import Colors, color_of
-from napari_midrl.plugin.swatch import color_icon
+from napari_midrl.plugin.icons import color_icon
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ class SearchForm(QWidget):
         self.all_landmarks = QCheckBox("All landmarks")
         self.all_landmarks.setTristate(True)
         self.landmarks = QListWidget()
-        self.landmarks.setFixedHeight(76)
+        self.landmarks.setFixedHeight(70)
         self.landmarks.setToolTip(
             "Landmarks to seek; one agent per landmark and start."
         )

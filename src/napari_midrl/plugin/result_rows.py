@@ -1,0 +1,108 @@
+"""Rows of the result table, while agents walk and when they have settled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_midrl.geometry.affine import flip_lps_ras
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_midrl.data.trajectory import LandmarkResult
+
+SEARCHING = "searching"
+NOTHING = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One landmark of the table.
+
+    Parameters
+    ----------
+    name
+        The landmark.
+    position_lps_mm
+        LPS mm; None if there is none to show.
+    spread_mm
+        Root mean square distance of the starts from the position.
+    agreement
+        Share of the starts that agree, or have settled while the search runs.
+    n_steps
+        Steps made.
+    state
+        In words.
+    """
+
+    name: str
+    position_lps_mm: tuple[float, float, float] | None
+    spread_mm: float
+    agreement: float
+    n_steps: int
+    state: str
+
+    def texts(self, frame: str) -> tuple[str, ...]:
+        """Return the cells; `frame` is ``"LPS"`` or ``"RAS"``."""
+        position = spread = NOTHING
+        if self.position_lps_mm is not None:
+            xyz = np.asarray(self.position_lps_mm)
+            shown = flip_lps_ras(xyz) if frame == "RAS" else xyz
+            # Adding 0 turns -0.0 into 0.0.
+            position = "  ".join(f"{round(float(x), 1) + 0:.1f}" for x in shown)
+            spread = f"{self.spread_mm:.1f}"
+        agreement = f"{self.agreement:.0%}"
+        return self.name, position, spread, agreement, str(self.n_steps), self.state
+
+
+def row_of_result(result: LandmarkResult) -> ResultRow:
+    """Return the row of a landmark whose search has ended."""
+    return ResultRow(
+        result.name,
+        result.position_lps_mm,
+        result.spread_mm,
+        result.agreement,
+        result.n_steps,
+        result.state.value,
+    )
+
+
+def rows_of_walk(
+    names: Sequence[str],
+    positions_lps_mm: npt.NDArray[np.float64],
+    settled: npt.NDArray[np.bool_],
+    step: int,
+) -> list[ResultRow]:
+    """Return the rows of a search that still runs.
+
+    Parameters
+    ----------
+    names
+        Landmarks sought.
+    positions_lps_mm
+        Of the agents; shape (n_landmarks, n_starts, 3).
+    settled
+        Whether an agent moves no more; shape (n_landmarks, n_starts).
+    step
+        Steps made so far.
+
+    Returns
+    -------
+    rows
+        With the median of the agents as position, LPS mm.
+    """
+    rows = []
+    for name, positions, still in zip(names, positions_lps_mm, settled, strict=True):
+        middle = np.median(positions, axis=0)
+        spread_mm = float(np.sqrt(((positions - middle) ** 2).sum(axis=1).mean()))
+        position = (float(middle[0]), float(middle[1]), float(middle[2]))
+        state = "settled" if still.all() else SEARCHING
+        rows.append(
+            ResultRow(name, position, spread_mm, float(still.mean()), step, state)
+        )
+    return rows
