@@ -64,6 +64,7 @@ def td_loss(
     field: Field,
     scale: Scale,
     rule: Targets,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Return the Huber loss of n-step double Q-learning at one scale.
 
@@ -79,11 +80,16 @@ def td_loss(
         States, shape (n, n_starts, 3), base units.
     field, scale, rule
         See there.
+    weights
+        How much each agent counts, shape (n,); None means all alike.
     """
     expected = online(starts)
     with torch.no_grad():
         returns = _n_step_returns(online, target, starts, field, scale, rule)
-    return functional.smooth_l1_loss(expected, returns)
+    if weights is None:
+        return functional.smooth_l1_loss(expected, returns)
+    each = functional.smooth_l1_loss(expected, returns, reduction="none")
+    return (each.mean(dim=(1, 2)) * weights).sum() / weights.sum()
 
 
 def _n_step_returns(

@@ -52,15 +52,20 @@ class DenseTrainingSettings:
         Of everything.
     checkpoint_every
         Updates between checkpoints.
+    outside_weight
+        How much an agent counts whose landmark lies outside the field of view. It
+        learns to walk towards it and press against the edge, which is how a search
+        knows; but from a small view the way is often anybody's guess.
     """
 
     n_updates: int
     n_starts: int = 96
-    n_fine_landmarks: int = 6
+    n_fine_landmarks: int = 10
     learning_rate: float = 1.5e-3
     follow_rate: float = 0.02
     seed: int = 0
     checkpoint_every: int = 200
+    outside_weight: float = 1.0
     rule: Targets = field(default_factory=Targets)
     view: ViewSettings = field(default_factory=ViewSettings)
 
@@ -247,11 +252,13 @@ def _coarse_losses(
     known = (~view.targets.isnan().any(dim=-1)).nonzero()[:, 0]
     targets = view.targets[known]
     bounds = Field(view.low, view.high, targets)
+    inside = ((targets >= view.low) & (targets <= view.high)).all(dim=-1)
+    weights = torch.where(inside, 1.0, settings.outside_weight)
     losses = []
     for index, scale in enumerate(COARSE_SCALES):
         starts = _coarse_starts(view, targets, scale.step, settings.n_starts, generator)
         pair = online.fields[index].only(known), target.fields[index].only(known)
-        losses.append(td_loss(*pair, starts, bounds, scale, settings.rule))
+        losses.append(td_loss(*pair, starts, bounds, scale, settings.rule, weights))
     return losses
 
 

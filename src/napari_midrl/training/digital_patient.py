@@ -134,6 +134,7 @@ RECIPE = Recipe(
         n_updates=2400,
         n_starts=160,
         n_fine_landmarks=8,
+        outside_weight=0.2,
         view=ViewSettings(
             rotation_degrees=14.0,
             scale=0.10,

@@ -196,7 +196,7 @@ class _Training:
         self._remember(step)
         finished = (~self.game.playing).cpu().nonzero().flatten()
         if len(finished):
-            ends_mm = self.game.distance_mm().cpu()[finished]
+            ends_mm = self.game.end_distance_mm().cpu()[finished]
             self._end_distance_mm = float(ends_mm.mean())
             self.game.restart(finished, *self._new_episodes(finished))
 
