@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SEED ?= 0
+# Real images and landmarks, where there are any: for training and for some tests.
+DATA ?= $(or $(MIDRL_DATA),../shared/data)
 
 # The first Python >= 3.11 that really starts; override with `make PYTHON=...`.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
@@ -40,10 +42,12 @@ format: $(STAMP)  ## rewrite the code in the house format
 	@$(BIN)/ruff format
 
 train-brain-afids: $(STAMP)  ## remake the brain-afids agents from a seed
-	@$(BIN)/midrl train brain-afids --out runs/brain-afids --seed $(SEED) --resume
+	@$(BIN)/midrl train brain-afids --data $(DATA)/brain-afids \
+		--out runs/brain-afids --seed $(SEED) --resume
 
 train-digital-patient: $(STAMP)  ## remake the digital-patient agents from a seed
-	@$(BIN)/midrl train digital-patient --out runs/digital-patient --seed $(SEED) --resume
+	@$(BIN)/midrl train digital-patient \
+		--out runs/digital-patient --seed $(SEED) --resume
 
 screenshots: $(STAMP)  ## remake the pictures of docs/images
 	@$(BIN)/python docs/make_screenshots.py
