@@ -61,6 +61,14 @@ def test_nothing_of_the_patient_is_kept(tmp_path, write_series):
     assert "secret" not in repr(study).lower()
 
 
+def test_messages_do_not_quote_header_values(tmp_path, write_series):
+    """pydicom's own messages do, and may name the patient."""
+    path = write_series(tmp_path)[0]
+    path.write_bytes(path.read_bytes().replace(b"0.75", b"SECR"))
+    assert "SECR" not in said_about(tmp_path)
+    assert "im-0.dcm" in said_about(tmp_path)
+
+
 def test_rescaled_values_are_used(tmp_path, write_series):
     write_series(tmp_path, RescaleSlope=2.0, RescaleIntercept=-5.0)
     (volume,) = read_dicom_study(tmp_path).volumes

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pydicom
-from pydicom.errors import InvalidDicomError
 
 from napari_midrl.errors import SeriesError
 from napari_midrl.io.dicom_mosaic import mosaic_tiles
+from napari_midrl.io.dicom_pixels import DICOM_ERRORS
 from napari_midrl.io.untrusted import untrusted
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def read_frames(path: Path) -> tuple[Frame, ...]:
     SeriesError
         If the file is empty, truncated in its header, or compressed as a whole.
     """
-    with untrusted(path, SeriesError, (InvalidDicomError,)), warnings.catch_warnings():
+    with untrusted(path, SeriesError, DICOM_ERRORS), warnings.catch_warnings():
         # pydicom warns of every value that bends the standard; scanners often do.
         warnings.simplefilter("ignore")
         if path.stat().st_size == 0:

@@ -17,7 +17,7 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk  # noqa: N813
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels import get_decoder
 
 from napari_midrl.errors import SeriesError
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.generic]
 
+DICOM_ERRORS = (InvalidDicomError, BytesLengthException)
+"""What pydicom raises that derives from nothing usual."""
+
 _FORMAT = (
     "SOPClassUID", "SOPInstanceUID", "SamplesPerPixel", "PhotometricInterpretation",
     "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
@@ -37,7 +40,7 @@ _FORMAT = (
 
 def read_dataset(path: Path) -> Dataset:
     """Return the whole data set of a DICOM file."""
-    with untrusted(path, SeriesError, (InvalidDicomError,)), warnings.catch_warnings():
+    with untrusted(path, SeriesError, DICOM_ERRORS), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pydicom.dcmread(path)
 
@@ -50,7 +53,7 @@ def stored_frames(ds: Dataset, path: Path) -> Array:
     SeriesError
         If the pixels are missing, truncated or in a compression nobody here knows.
     """
-    with untrusted(path, SeriesError), warnings.catch_warnings():
+    with untrusted(path, SeriesError, DICOM_ERRORS), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if "PixelData" not in ds:
             msg = "holds no pixels; it may be truncated"

@@ -36,11 +36,14 @@ def number_text(value: float) -> str:
 
 def table_text(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
     """Return a CSV table with these columns, LF line ends."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
+    lines = [columns, *([row.get(name, "") for name in columns] for row in rows)]
+    return "".join(",".join(map(_quoted, cells)) + "\n" for cells in lines)
+
+
+def _quoted(cell: str) -> str:
+    """Return a cell in quotes if it needs them; csv.writer forgets a lone CR."""
+    needs = any(mark in cell for mark in ',"\r\n')
+    return '"' + cell.replace('"', '""') + '"' if needs else cell
 
 
 def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:

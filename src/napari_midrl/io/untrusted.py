@@ -9,6 +9,7 @@ that names the file.
 from __future__ import annotations
 
 import csv
+import re
 import struct
 import zlib
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 
-from napari_midrl.errors import ImageError, InputError, MidrlError
+from napari_midrl.errors import ImageError, InputError, MidrlError, SeriesError
 from napari_midrl.geometry.affine import shear_of, spacing_of
 from napari_midrl.geometry.grid import MAX_SHEAR, VoxelGrid
 
@@ -110,6 +111,9 @@ def untrusted(
         raise error(msg, path) from problem
     except PARSE_ERRORS + also as problem:
         text = " ".join(str(problem).split())[:300] or type(problem).__name__
+        if issubclass(error, SeriesError):
+            # pydicom quotes values of the header, which may name the patient.
+            text = re.sub(r"(['\"]).*?\1", "...", text)
         msg = f"cannot be read: {text}"
         raise error(msg, path) from problem
 
