@@ -27,22 +27,29 @@ if TYPE_CHECKING:
 class TerminalRule(StrEnum):
     """What ends an episode of training at the landmark; a search never knows it.
 
-    It decides what the Q-values *at* the landmark learn, and with them the end rule
-    (`napari_midrl.agents.oscillation`). All reward clipped to 1, discount 0.9:
+    It decides what the Q-values *at* the landmark learn, and with them whether the end
+    rule (`napari_midrl.agents.oscillation`) is right. With the exact Q-values of the
+    game (rewards clipped to 1 mm, discount 0.9; value iteration in the tests) the
+    place with the smallest max-Q is
 
-    LEAVING
-        The move made *from* the landmark is the last (the published code, which
-        compares the distance before the move). Its values are trained: at the
-        landmark -1, one step away 0.1, two steps 1.09, then growing, so the smallest
-        max-Q marks the landmark.
     NEVER
-        The landmark is an ordinary place. At it -0.53, one step away 0.53, growing:
-        the smallest max-Q again.
+        the landmark, from every start, on isotropic and on 1.6 x 1.6 x 5 mm voxels.
+        The landmark is an ordinary place the agent must leave again: on isotropic
+        voxels max-Q is -0.53 at it, 0.53 one step away, 1.47 at two, and grows. This
+        is the rule that matches the end rule, and the default: a departure.
+    LEAVING
+        the landmark on isotropic voxels, its neighbor on 5 mm slices. The move made
+        *from* the landmark is the last (so the published code, which compares the
+        distance before the move), which punishes going there: max-Q -1 at it, 0.1 one
+        step away. On thick slices the clipped reward makes circling beside it worth
+        more.
     ARRIVING
-        The move *to* the landmark is the last (the paper's idea, and what other code
-        of the family does). No move from the landmark is ever learned, its Q-values
-        are whatever the network makes up, and neither the smallest nor the largest
-        max-Q is safe.
+        anything. The move *to* the landmark is the last (other code of the family),
+        so no move from it is ever learned and its Q-values are what the network makes
+        up; neither the smallest nor the largest max-Q is safe.
+
+    Small networks trained on a bright blob (3 seeds, 240 searches each) settle on the
+    exact pixel in 92, 46 and 39 % on 1.5 mm pixels, and 78, 72 and 10 % on 1.5 x 5 mm.
     """
 
     LEAVING = "leaving the landmark"
@@ -85,7 +92,7 @@ class GameRules:
     max_visits: int = 3
     n_candidates: int = 4
     end_rule: EndRule = EndRule.SMALLEST_MAX_Q
-    terminal_rule: TerminalRule = TerminalRule.LEAVING
+    terminal_rule: TerminalRule = TerminalRule.NEVER
     terminal_distance_mm: float = 1.0
 
 
@@ -234,9 +241,9 @@ class SearchGame:
         self.terminated[walkers] = False
         self.truncated[walkers] = False
 
-    def distance_mm(self) -> Tensor:
-        """Return how far each walker is from its landmark's voxel, in mm."""
-        return self._distance_mm(self.position_ijk)
+    def end_distance_mm(self) -> Tensor:
+        """Return how far each endpoint is from its landmark's voxel, in mm."""
+        return self._distance_mm(self.endpoint_ijk)
 
     def step(self, actions: Tensor, q_values: Tensor) -> GameStep:
         """Move every walker that still plays and apply the rules.
@@ -256,9 +263,9 @@ class SearchGame:
             at its settled position, one scale finer, when the step returns; its
             reward is that of the move alone, as published.
         """
-        played = self.playing
+        played, standing = self.playing, self.position_ijk
         moved, refused = self._move(actions)
-        before_mm, after_mm = self.distance_mm(), self._distance_mm(moved)
+        before_mm, after_mm = self._distance_mm(standing), self._distance_mm(moved)
         rewards = distance_reward(before_mm, after_mm, ~refused)
         self._remember_visit(played, q_values.amax(dim=1))
         oscillates, settled = self._find_oscillation()
@@ -276,7 +283,9 @@ class SearchGame:
         self.position_ijk = torch.where(played[:, None], position, self.position_ijk)
         self.scale = self.scale + refine
         self._n_visited = self._n_visited.masked_fill(refine, 0)
-        end = torch.where(self.truncated[:, None], settled, self.position_ijk)
+        left = at_landmark & (self.rules.terminal_rule == TerminalRule.LEAVING)
+        end = torch.where(left[:, None], standing, position)
+        end = torch.where(self.truncated[:, None], settled, end)
         self.endpoint_ijk = torch.where(played[:, None], end, self.endpoint_ijk)
 
         frames = append_frame(self.frame_history, self.position_ijk, self.scale)

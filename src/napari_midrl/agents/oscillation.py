@@ -3,8 +3,8 @@
 Which of the last positions the agent then settles on must fit what training made of
 the landmark itself. The reward is the distance gained, so a value is the distance
 still to gain, and near the landmark little is left: the position with the *smallest*
-best Q-value is the nearest one. That holds as long as the Q-values *at* the landmark
-are trained (`napari_midrl.agents.environment.TerminalRule` says when they are).
+best Q-value is the nearest one, provided that moves from the landmark are learned like
+all others (`napari_midrl.agents.environment.TerminalRule` compares the choices).
 """
 
 from __future__ import annotations

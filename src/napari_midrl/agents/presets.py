@@ -9,10 +9,10 @@ given where it happens; in short:
 - Q-values are filed with the place they were computed at, and exploring moves keep
   theirs (`napari_midrl.agents.oscillation`, `napari_midrl.agents.rollout`);
 - running out of steps is no terminal state (`napari_midrl.agents.dqn.td_target`);
-- volumes are brought to one orientation (`napari_midrl.agents.preprocessing`).
-
-The published terminal rule (the move *from* the landmark is the last) is kept, because
-it is what makes the published end rule right: `TerminalRule` gives the values.
+- volumes are brought to one orientation (`napari_midrl.agents.preprocessing`);
+- the landmark is no terminal state, because the published terminal rule does not fit
+  the published end rule (`napari_midrl.agents.environment.TerminalRule` argues it;
+  ``TerminalRule.LEAVING`` in the preset's rules is the published one).
 
 References
 ----------
