@@ -192,8 +192,17 @@ def to_sitk(array: npt.NDArray[np.generic], grid: VoxelGrid) -> sitk.Image:
     image = sitk.GetImageFromArray(np.ascontiguousarray(array.transpose(2, 1, 0)))
     image.SetSpacing(tuple(grid.spacing_mm))
     image.SetOrigin(tuple(grid.affine_lps[:3, 3]))
-    image.SetDirection(tuple(directions_of(grid.affine_lps).ravel()))
+    image.SetDirection(_itk_direction(grid))
     return image
+
+
+def _itk_direction(grid: VoxelGrid) -> tuple[float, ...]:
+    """Return the direction cosines, row by row.
+
+    ITK cannot invert a matrix that holds subnormal numbers: it finds every point
+    outside the image, without an error. Rounding moves a point by picometers at most.
+    """
+    return tuple(directions_of(grid.affine_lps).round(14).ravel())
 
 
 def resample(
@@ -225,8 +234,10 @@ def resample(
     if array.shape != grid.shape_ijk:
         msg = f"array must have the grid's shape {grid.shape_ijk}, got {array.shape}"
         raise ValueError(msg)
-    source = array if nearest else array.astype(np.float32)
-    image = to_sitk(source, grid)
+    part, part_grid = _part_seen_from(array, grid, target)
+    if part.size == 0:
+        return np.full(target.shape_ijk, outside, part.dtype if nearest else np.float32)
+    image = to_sitk(part if nearest else part.astype(np.float32), part_grid)
     resampled = sitk.Resample(
         image,
         target.shape_ijk,
@@ -234,8 +245,29 @@ def resample(
         sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear,
         tuple(target.affine_lps[:3, 3]),
         tuple(target.spacing_mm),
-        tuple(directions_of(target.affine_lps).ravel()),
+        _itk_direction(target),
         outside,
     )
     out: npt.NDArray[np.generic] = sitk.GetArrayFromImage(resampled).transpose(2, 1, 0)
     return out
+
+
+def _part_seen_from(
+    array: npt.NDArray[np.generic], grid: VoxelGrid, target: VoxelGrid
+) -> tuple[npt.NDArray[np.generic], VoxelGrid]:
+    """Return the block of the source that a target grid can touch.
+
+    A small target in a large source (the cubes of a fine search) must not cost a copy
+    of the whole source.
+    """
+    corners_ijk = grid.to_ijk(target.corners_lps_mm)
+    # One voxel for interpolation, one for rounding at the source's outer half voxel.
+    low = np.clip(np.floor(corners_ijk.min(axis=0)) - 2, 0, None).astype(int)
+    high = np.floor(corners_ijk.max(axis=0)).astype(int) + 4
+    high = np.clip(high, low, np.array(grid.shape_ijk))
+    part = array[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+    if part.size == 0:
+        return part, grid
+    affine = grid.affine_lps.copy()
+    affine[:3, 3] = grid.to_lps_mm(low)
+    return part, VoxelGrid((part.shape[0], part.shape[1], part.shape[2]), affine)
