@@ -190,9 +190,8 @@ def _station_steps(n: int, grid: VoxelGrid, rng: np.random.Generator) -> Array:
     within = (rows * n / len(rows)) % 1
     fall = 1 - 0.16 * np.abs(2 * within - 1) ** 4
     steps = np.exp(rng.normal(0, 0.035, n))
-    return (fall * steps[(rows * n // len(rows)).astype(int)]).astype(np.float32)[
-        None, :, None
-    ]
+    gain: Array = (fall * steps[(rows * n // len(rows)).astype(int)]).astype(np.float32)
+    return gain[None, :, None]
 
 
 def _single(scanner: _Scanner) -> list[tuple[Sequence, Array]]:
@@ -254,4 +253,5 @@ def _grays(
     scale = 1.0 if adc else _GRAY_OF_REFERENCE / reference
     scaled = image * np.float32(scale)
     scaled += np.float32(0.5)
-    return np.minimum(scaled, 65535).astype(np.uint16)
+    grays: npt.NDArray[np.uint16] = np.minimum(scaled, 65535).astype(np.uint16)
+    return grays

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_midrl.phantom.paint import Shape
-from napari_midrl.phantom.sdf import ellipsoid
-from napari_midrl.phantom.skeleton import around, ball
+from napari_midrl.phantom.sdf import ellipsoid, intersect
+from napari_midrl.phantom.shapes import around, ball
 from napari_midrl.phantom.surface import breast_base, nipple_position
 from napari_midrl.phantom.tissues import Tissue
 
@@ -64,7 +64,7 @@ def _gland(breast: Breast, surface: Surface) -> Shape:
             "wobble"
         ) * np.float32(0.7)
         forward = np.clip((center[1] - slab.y) / np.float32(max(depth, 1)), 0, 1)
-        return np.maximum(
+        return intersect(
             d, (threshold - lobes - forward * 2) * ragged * np.float32(0.6)
         )
 

@@ -31,17 +31,16 @@ def mixed(tissues: TissueMap, table: npt.NDArray[np.inexact]) -> Array:
     return main
 
 
-def textured(
-    tissues: TissueMap, image: npt.NDArray[np.generic], strength: float = 1.0
-) -> Array:
+def textured(tissues: TissueMap, image: Array, strength: float = 1.0) -> Array:
     """Return an image times its tissues' texture."""
-    gain = _TEXTURE[:, 0].take(tissues.label)
+    fine, rough = (np.ascontiguousarray(column) for column in _TEXTURE.T)
+    gain: Array = fine.take(tissues.label)
     gain *= tissues.fine
-    coarse = _TEXTURE[:, 1].take(tissues.label)
+    coarse = rough.take(tissues.label)
     coarse *= tissues.coarse
     gain += coarse
     gain *= np.float32(strength)
-    gain += 1
+    gain += np.float32(1)
     gain *= image
     return gain
 

@@ -28,7 +28,7 @@ _STEP_MIN = 1 / 240
 
 
 def arterial_blood_mm(t_min: npt.ArrayLike) -> Array:
-    """Return the population's concentration in whole arterial blood, mM; Parker [1]_."""
+    """Return the population's concentration in arterial blood, mM; Parker [1]_."""
     t = np.asarray(t_min, dtype=np.float64)
     total = np.zeros_like(t)
     for area, center, width in ((0.809, 0.17046, 0.0563), (0.330, 0.365, 0.132)):

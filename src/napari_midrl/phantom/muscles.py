@@ -132,7 +132,7 @@ def _trunk(
 
 
 def _nearest_two(fields: list[Array]) -> tuple[Array, npt.NDArray[np.uint8]]:
-    """Return half the difference of the two least distances, and the least one's number."""
+    """Return half the gap of the two least distances, and the nearest one's number."""
     first = np.full(fields[0].shape, 1e9, np.float32)
     second = first.copy()
     number = np.zeros(first.shape, np.uint8)

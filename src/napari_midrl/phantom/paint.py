@@ -79,7 +79,7 @@ class Slab:
         return self.known[name]
 
     def box(self, low_mm: npt.ArrayLike, high_mm: npt.ArrayLike) -> Box | None:
-        """Return the voxels that may lie in a box of the body; None if there are none."""
+        """Return the voxels that may lie in a box of the body; None without any."""
         low, high = rigid_box_lps_mm(self.pose, low_mm, high_mm)
         slices = []
         for axis, coordinates in enumerate(self.axes_mm):
@@ -183,8 +183,8 @@ def new_slab(
 ) -> Slab:
     """Return an empty slab on the product of three LPS axes."""
     x, y, z = body_coordinates(pose, *axes_mm)
-    empty = [np.zeros(x.shape, np.uint8) for _ in range(3)]
-    return Slab(pose, axes_mm, x, y, z, *empty, noises, edge_mm)
+    front, behind, veil = (np.zeros(x.shape, np.uint8) for _ in range(3))
+    return Slab(pose, axes_mm, x, y, z, front, behind, veil, noises, edge_mm)
 
 
 _MEMBERSHIPS: dict[frozenset[Tissue], npt.NDArray[np.bool_]] = {}

@@ -135,8 +135,8 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
         All parameters of body and pose. About one woman in four has a breast tumor.
     """
     rng = _stream(seed, "body")
-    drawn = "female" if rng.random() < 0.5 else "male"
-    chosen: Sex = sex if sex is not None else drawn  # type: ignore[assignment]
+    drawn: Sex = "female" if rng.random() < 0.5 else "male"
+    chosen = drawn if sex is None else sex
     female = chosen == "female"
     height = float(np.clip(rng.normal(1630 if female else 1756, 62), 1480, 1920))
     bmi = float(np.clip(rng.lognormal(np.log(23.6), 0.13), 18.0, 34.0))
@@ -146,6 +146,7 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
     visceral = float(np.clip(rng.normal((bmi - 18) / 14, 0.15), 0.05, 1.0))
     age = float(rng.uniform(22, 75))
     organs = _stream(seed, "organs")
+    tumor_side, tumor = _draw_tumor(_stream(seed, "tumor"), female=female)
     return Patient(
         seed=seed,
         sex=chosen,
@@ -176,7 +177,8 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
         else _draw_prostate(_stream(seed, "prostate"), height, age),
         prostate_tz_share=float(np.clip(0.25 + (age - 30) / 120, 0.25, 0.6)),
         breasts=_draw_breasts(_stream(seed, "breasts"), height, bmi, female=female),
-        **_draw_tumor(_stream(seed, "tumor"), female=female),
+        tumor_side=tumor_side,
+        tumor=tumor,
         spine_sway_mm=float(organs.normal(0, 3)),
         lordosis_mm=float(organs.normal(0, 5)),
     )
@@ -233,7 +235,8 @@ def _draw_legs(
         hip = np.array([side * (hip_x + jitter[0]), jitter[1], hip_z + 2 * jitter[2]])
         low = hip[2] - drop + jitter[3]
         shaft = np.array([hip[0] + side * (offset + jitter[4]), -4.0, low])
-        lesser = shaft + [-side * (14 + 0.8 * jitter[5]), 12 + 0.8 * jitter[6], 0.0]
+        inward, back = 14 + 0.8 * jitter[5], 12 + 0.8 * jitter[6]
+        lesser = shaft + np.array([-side * inward, back, 0.0])
         greater = np.array([shaft[0] + side * 12, 10.0, hip[2] - 4 + 2 * jitter[7]])
         knee = np.array(
             [
@@ -243,11 +246,9 @@ def _draw_legs(
             ]
         )
         half = sizes * np.exp(0.06 * jitter[10])
-        patella = knee + [
-            side * 1.5 + 0.5 * jitter[11],
-            -46 * half[1] / 11.2,
-            0.017 * height,
-        ]
+        before = 46 * half[1] / 11.2
+        offset_patella = [side * 1.5 + 0.5 * jitter[11], -before, 0.017 * height]
+        patella = knee + np.array(offset_patella)
         ankle = np.array([side * max(knee_gap * 0.9, 55), 22.0, 0.042 * height])
         legs.append(
             Leg(
@@ -281,13 +282,11 @@ def _draw_arms(
         )
         upper, lower = 0.186 * height, 0.146 * height
         shoulder = np.array([side * shoulder_x, 28.0, 0.812 * height])
-        elbow = shoulder + [
-            side * upper * spread,
-            swing,
-            -upper * np.sqrt(1 - spread**2),
-        ]
+        down = -upper * np.sqrt(1 - spread**2)
+        elbow = shoulder + np.array([side * upper * spread, swing, down])
         turn = spread + bend - 0.05
-        wrist = elbow + [side * lower * turn, -35.0, -lower * np.sqrt(1 - turn**2)]
+        down = -lower * np.sqrt(1 - turn**2)
+        wrist = elbow + np.array([side * lower * turn, -35.0, down])
         arms.append(
             Arm(side, _point(shoulder), _point(elbow), _point(wrist), float(radius))
         )
@@ -372,16 +371,15 @@ def _draw_breasts(
     return breasts[0], breasts[1]
 
 
-def _draw_tumor(rng: np.random.Generator, *, female: bool) -> dict[str, Organ | int]:
-    """Return the breast that is studied and, in some women, a tumor behind the nipple."""
+def _draw_tumor(rng: np.random.Generator, *, female: bool) -> tuple[int, Organ | None]:
+    """Return the side of the breast that is studied and, in some women, a tumor.
+
+    Its center is given from the nipple.
+    """
     side = 1 if rng.random() < 0.7 else -1
     radius = rng.uniform(5, 12)
     behind = (rng.uniform(-18, 18), rng.uniform(16, 30), rng.uniform(-18, 18))
     shape = _point(radius * rng.lognormal(0, 0.15, 3))
-    has_one = female and rng.random() < 0.28
-    return {
-        "tumor_side": side,
-        "tumor": Organ(behind, shape, _point(rng.uniform(-40, 40, 3)))
-        if has_one
-        else None,
-    }
+    if not female or rng.random() >= 0.28:
+        return side, None
+    return side, Organ(behind, shape, _point(rng.uniform(-40, 40, 3)))

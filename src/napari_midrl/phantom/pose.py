@@ -40,7 +40,7 @@ def to_lps_mm(pose: Pose, point_mm: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """
     rigid = np.asarray(point_mm, dtype=np.float64) - np.array(pose.isocenter_mm)
     offset = np.array(pose.offset_lps_mm)
-    position = offset + pose.rotation @ rigid
+    position: npt.NDArray[np.float64] = offset + pose.rotation @ rigid
     for _ in range(12):
         bend = np.array([float(field.at(position)) for field in pose.bends])
         position = offset + pose.rotation @ (rigid - pose.bend_mm * bend)

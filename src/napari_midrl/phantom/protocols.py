@@ -147,7 +147,7 @@ def prostate_protocols() -> tuple[Protocol, ...]:
 
 
 def protocol_grid(patient: Patient, protocol: Protocol) -> VoxelGrid:
-    """Return the grid of an acquisition, planned on the patient as a radiographer would."""
+    """Return the grid of an acquisition, planned on the patient."""
     low, high = _field_of_view(patient, protocol)
     axes = _AXES[protocol.plane]
     spacing = np.array([protocol.pixel_mm, protocol.pixel_mm, protocol.slice_mm])
@@ -177,11 +177,11 @@ def _field_of_view(
     if protocol.region == "breast":
         side = "left" if patient.tumor_side > 0 else "right"
         nipple = landmarks[f"{side} nipple"]
-        low = nipple + [-65.0, -25.0, -95.0]
-        return low, low + [130.0, 180.0, 180.0]
+        low = nipple - np.array([65.0, 25.0, 95.0])
+        return low, low + np.array([130.0, 180.0, 180.0])
     center = landmarks.get("prostate", np.zeros(3))
     width = 250.0 if protocol.kind == SequenceKind.DWI else 240.0
     depth = 221.0 if protocol.kind == SequenceKind.DWI else 240.0
     half = np.array([width / 2, depth / 2, 39.0])
-    middle = np.round(center + [0.0, 8.0, 6.0])
+    middle = np.round(center + np.array([0.0, 8.0, 6.0]))
     return middle - half, middle + half

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_midrl.geometry.grid import VoxelGrid, axis_aligned_view
-from napari_midrl.phantom import breast, muscles, organs, skeleton
+from napari_midrl.phantom import (
+    abdomen,
+    bowel,
+    breast,
+    chest,
+    muscles,
+    pelvis,
+    skeleton,
+    spine,
+    trunk,
+)
 from napari_midrl.phantom.fields import SplineField, spline_field
 from napari_midrl.phantom.paint import Shape, Slab, new_slab
 from napari_midrl.phantom.pose import to_lps_mm
@@ -20,6 +30,7 @@ from napari_midrl.phantom.surface import (
     nipple_position,
 )
 from napari_midrl.phantom.tissues import Tissue
+from napari_midrl.phantom.vessels import limb_vessels
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -75,11 +86,11 @@ def patient_landmarks(patient: Patient) -> dict[str, tuple[float, float, float]]
     pairs = zip(
         ("left", "right"), patient.legs, patient.kidneys, patient.breasts, strict=True
     )
-    for side, leg, kidney, chest in pairs:
+    for side, leg, kidney, mamma in pairs:
         points[f"{side} knee"] = leg.patella
         points[f"{side} trochanter"] = leg.lesser_trochanter
         points[f"{side} kidney"] = kidney.center
-        points[f"{side} nipple"] = nipple_position(surface, chest)
+        points[f"{side} nipple"] = nipple_position(surface, mamma)
     if patient.prostate is not None:
         points["prostate"] = patient.prostate.center
     found = {}
@@ -112,12 +123,13 @@ def tissue_map(patient: Patient, grid: VoxelGrid) -> TissueMap:
             "a digital patient is drawn on axis-aligned grids only, got an oblique one"
         )
         raise ValueError(msg)
-    arrays = [
-        np.zeros(grid.shape_ijk, t)
-        for t in (np.uint8,) * 3 + (np.int8,) * 2 + (np.uint8,)
-    ]
+    labels = [np.zeros(grid.shape_ijk, np.uint8) for _ in range(4)]
+    textures = [np.zeros(grid.shape_ijk, np.int8) for _ in range(2)]
+    label, other, share, depth = labels
+    fine, coarse = textures
+    arrays: list[npt.NDArray[np.generic]] = [label, other, share, fine, coarse, depth]
     views = [axis_aligned_view(array, grid)[0] for array in arrays]
-    aligned = axis_aligned_view(arrays[0], grid)[1]
+    aligned = axis_aligned_view(label, grid)[1]
     nl, np_, ns = aligned.shape_ijk
     start, step = aligned.affine_lps[:3, 3], aligned.affine_lps.diagonal()[:3]
     axes = [
@@ -134,7 +146,7 @@ def tissue_map(patient: Patient, grid: VoxelGrid) -> TissueMap:
         )
         for view, painted in zip(views, _paint_slab(slab, patient, plan), strict=True):
             view[:, :, part] = painted
-    return TissueMap(grid, *arrays)
+    return TissueMap(grid, label, other, share, fine, coarse, depth)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,17 +163,18 @@ def _plan(patient: Patient) -> _Plan:
     """Return the shapes in paint order: what comes later lies on top."""
     surface = make_surface(patient)
     shapes = [
-        *organs.cavities(patient, surface),
-        *organs.ribs(patient, surface),
-        *organs.bowel(patient),
-        *organs.abdomen_organs(patient),
-        *organs.chest_organs(patient),
-        *organs.pelvis_organs(patient),
-        *organs.spine(patient),
+        *trunk.cavities(patient, surface),
+        *trunk.ribs(patient, surface),
+        *bowel.bowel(patient),
+        *trunk.back_muscles(patient),
+        *abdomen.abdomen_organs(patient),
+        *chest.chest_organs(patient),
+        *pelvis.pelvis_organs(patient),
+        *spine.spine(patient),
         *skeleton.pelvis_bones(patient),
         *[shape for leg in patient.legs for shape in skeleton.leg_bones(leg)],
         *[shape for arm in patient.arms for shape in skeleton.arm_bones(arm)],
-        *organs.limb_vessels(patient),
+        *limb_vessels(patient),
         *breast.breast_tissue(patient, surface),
     ]
     knots = {
@@ -219,4 +232,7 @@ def _finish(
 
 def _texture(field: npt.NDArray[np.float32]) -> Texture:
     """Return a field in eighths of a byte."""
-    return np.clip(field * np.float32(TEXTURE_UNIT), -127, 127).astype(np.int8)
+    texture: Texture = np.clip(field * np.float32(TEXTURE_UNIT), -127, 127).astype(
+        np.int8
+    )
+    return texture

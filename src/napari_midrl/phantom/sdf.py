@@ -5,7 +5,7 @@ Every function takes coordinate arrays of one shape and returns float32 of that 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[np.float32]
+    Floats = npt.NDArray[np.floating[Any]]
     Point = tuple[float, float, float]
 
 _TINY = np.float32(1e-6)
@@ -72,7 +73,7 @@ def centered_ellipsoid(dx: Array, dy: Array, dz: Array, half_axes: Point) -> Arr
     least = np.float32(min(half_axes))
     k0 = np.sqrt(u2 + v2 + w2 + _TINY)
     k1 = np.sqrt(u2 / (a * a) + v2 / (b * b) + w2 / (c * c) + _TINY / (least * least))
-    distance: Array = (k0 - 1) * k0 / k1
+    distance: Array = ((k0 - 1) * k0 / k1).astype(np.float32, copy=False)
     return distance
 
 
@@ -117,22 +118,21 @@ def capsule(
     dx -= t * d[0]
     dy -= t * d[1]
     dz -= t * d[2]
-    far = np.sqrt(dx * dx + dy * dy + dz * dz)
+    far: Array = np.sqrt(dx * dx + dy * dy + dz * dz)
     if end_radius is None or end_radius == start_radius:
-        distance: Array = far - np.float32(start_radius)
-        return distance
-    distance = far - (
-        np.float32(start_radius) + t * np.float32(end_radius - start_radius)
-    )
-    return distance
+        far -= np.float32(start_radius)
+        return far
+    far -= np.float32(start_radius) + t * np.float32(end_radius - start_radius)
+    return far
 
 
 def oval(u: Array, v: Array, boxiness: float = 0.0) -> Array:
     """Return a radius that is 1 on an ellipse, or on a rounder box, in (u, v)."""
     u2, v2 = u * u, v * v
+    squared = u2 + v2
     if boxiness:
-        return np.sqrt(np.maximum(u2 + v2 - np.float32(boxiness) * u2 * v2, 0))
-    radius: Array = np.sqrt(u2 + v2)
+        squared = np.maximum(squared - np.float32(boxiness) * u2 * v2, 0)
+    radius: Array = np.sqrt(squared)
     return radius
 
 
@@ -142,3 +142,19 @@ def smooth_union(first: Array, second: Array, width_mm: float) -> Array:
     overlap = np.maximum(w - np.abs(first - second), 0)
     merged: Array = np.minimum(first, second) - overlap * overlap / (4 * w)
     return merged
+
+
+def intersect(first: Floats, *others: Floats) -> Array:
+    """Return what lies inside all bodies: the greatest distance."""
+    found = first.astype(np.float32, copy=False)
+    for other in others:
+        found = np.maximum(found, other.astype(np.float32, copy=False))
+    return found
+
+
+def unite(first: Floats, *others: Floats) -> Array:
+    """Return what lies inside any body: the least distance."""
+    found = first.astype(np.float32, copy=False)
+    for other in others:
+        found = np.minimum(found, other.astype(np.float32, copy=False))
+    return found

@@ -183,7 +183,7 @@ def _one_pool(
         t1 = float(enhanced_t1_ms(t1, contrast.t_min, KINETICS[tissue]))
     flowing = tissue in (Tissue.ARTERIAL_BLOOD, Tissue.VENOUS_BLOOD)
     if flowing and contrast.flip_deg is None:
-        return 0.10 * _relaxed(contrast, t1, t2, t2_star)
+        return 0.2 * _relaxed(contrast, t1, t2, t2_star)
     return _relaxed(contrast, t1, t2, t2_star)
 
 
@@ -220,7 +220,7 @@ def dixon_water_fat(
 def adc_map(
     b_values_s_mm2: tuple[float, ...], images: tuple[npt.NDArray[np.float32], ...]
 ) -> npt.NDArray[np.float32]:
-    """Return the diffusion coefficient in 1e-6 mm²/s by a straight line through logs."""
+    """Return the diffusion coefficient in 1e-6 mm²/s: a line through the logs."""
     b = np.array(b_values_s_mm2, np.float32)
     b = b - b.mean()
     slope = np.zeros_like(images[0])

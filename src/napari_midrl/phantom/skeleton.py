@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_midrl.phantom.paint import Shape
-from napari_midrl.phantom.sdf import capsule, ellipsoid, smooth_union
+from napari_midrl.phantom.sdf import capsule, ellipsoid, intersect, smooth_union
+from napari_midrl.phantom.shapes import FAT_ONLY, around, ball, moved, point, rod
 from napari_midrl.phantom.tissues import Tissue
 
 if TYPE_CHECKING:
@@ -22,105 +23,68 @@ if TYPE_CHECKING:
 CORTEX, YELLOW, RED = Tissue.CORTICAL_BONE, Tissue.YELLOW_MARROW, Tissue.RED_MARROW
 
 
-def around(*points: Point, margin: float) -> tuple[Point, Point]:
-    """Return the box around points with a margin, mm."""
-    cloud = np.array(points)
-    low, high = cloud.min(axis=0) - margin, cloud.max(axis=0) + margin
-    return (low[0], low[1], low[2]), (high[0], high[1], high[2])
-
-
-def moved(point: Point, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Point:
-    """Return a point shifted by millimeters."""
-    return point[0] + x, point[1] + y, point[2] + z
-
-
-def rod(
-    start: Point, end: Point, radii: tuple[float, float], *layers: tuple[float, Tissue]
-) -> Shape:
-    """Return a rod with round ends."""
-
-    def distance(slab: Slab) -> Array:
-        return capsule(slab.x, slab.y, slab.z, start, end, *radii)
-
-    return Shape(*around(start, end, margin=max(radii) + 4), distance, layers)
-
-
-def ball(center: Point, half: Point, *layers: tuple[float, Tissue]) -> Shape:
-    """Return an ellipsoid along the body's axes."""
-
-    def distance(slab: Slab) -> Array:
-        return ellipsoid(slab.x, slab.y, slab.z, center, half)
-
-    return Shape(*around(center, margin=max(half) + 4), distance, layers)
-
-
 def leg_bones(leg: Leg) -> list[Shape]:
     """Return femur, tibia, fibula, patella and their cartilage."""
     return [
         *_knee_cartilage(leg),
-        _upper_femur(leg),
-        _lower_femur(leg),
+        _femur(leg),
         *_shin(leg),
         *_patella(leg),
     ]
 
 
-def _upper_femur(leg: Leg) -> Shape:
-    """Return head, neck, both trochanters and the upper shaft in one piece."""
-    s = leg.side
-    shaft = moved(leg.shaft_top, z=-6)
-    middle = _between(leg.shaft_top, leg.knee, 0.55, y=-9)
-    base = moved(leg.shaft_top, x=-s * 2, y=2, z=26)
+def _femur(leg: Leg) -> Shape:
+    """Return the thigh bone in one piece; its cortex is thick along the shaft."""
+    knee_z = leg.knee[2]
 
     def distance(slab: Slab) -> Array:
-        x, y, z = slab.x, slab.y, slab.z
+        upper = _upper_femur(leg, slab)
+        return smooth_union(upper, _lower_femur(leg, slab), 5)
+
+    def cortex_mm(slab: Slab) -> Array:
+        top = leg.shaft_top[2]
+        levels = [knee_z + 40, knee_z + 110, top - 120, top - 20, top + 30]
+        depth = np.interp(slab.z, levels, [1.4, 6.0, 6.0, 4.0, 1.6])
+        return depth.astype(np.float32)
+
+    low, high = around(leg.hip, leg.greater_trochanter, leg.knee, margin=40)
+    return Shape(low, high, distance, ((0, CORTEX),), shell=cortex_mm, core=YELLOW)
+
+
+def _upper_femur(leg: Leg, slab: Slab) -> Array:
+    """Return the distance to head, neck, both trochanters and the upper shaft."""
+    s = leg.side
+    shaft = moved(leg.shaft_top, z=-6)
+    middle = _between(leg.shaft_top, leg.knee, 0.52, y=-9)
+    base = moved(leg.shaft_top, x=-s * 2, y=2, z=26)
+    x, y, z = slab.x, slab.y, slab.z
+    whole = capsule(x, y, z, shaft, middle, 15.5, 13.6)
+    if float(z.max()) > shaft[2] - 60:
         head = ellipsoid(x, y, z, leg.hip, (leg.head_radius_mm,) * 3)
         neck = capsule(x, y, z, leg.hip, base, 15.0, 19.0)
         greater = ellipsoid(x, y, z, leg.greater_trochanter, (13, 19, 21))
         stem = capsule(x, y, z, base, shaft, 19.0, 15.5)
-        shaft_d = capsule(x, y, z, shaft, middle, 15.5, 13.6)
         lesser = ellipsoid(x, y, z, leg.lesser_trochanter, (8.5, 8.5, 12.5))
-        whole = smooth_union(head, neck, 6)
-        whole = smooth_union(whole, smooth_union(stem, shaft_d, 6), 10)
-        whole = smooth_union(whole, greater, 10)
-        return smooth_union(whole, lesser, 7)
-
-    def cortex_mm(slab: Slab) -> Array:
-        # The cortex is thin in the head and 6 mm thick in the shaft.
-        thickness: Array = np.interp(
-            slab.z - np.float32(leg.shaft_top[2]), [-120, -20, 30], [6.0, 4.0, 1.6]
-        ).astype(np.float32)
-        return thickness
-
-    low, high = around(leg.hip, leg.greater_trochanter, middle, margin=34)
-    return Shape(low, high, distance, ((0, CORTEX),), shell=cortex_mm, core=YELLOW)
-
-
-def _lower_femur(leg: Leg) -> Shape:
-    """Return the lower shaft flaring into two condyles."""
-    s, (x0, y0, z0) = leg.side, leg.knee
-    top = _between(leg.shaft_top, leg.knee, 0.5, y=-9)
-    low = (x0, y0 - 4, z0 + 62)
-    medial, lateral = (x0 - s * 22, y0 + 8, z0 + 17), (x0 + s * 21, y0 + 7, z0 + 16)
-
-    def distance(slab: Slab) -> Array:
-        x, y, z = slab.x, slab.y, slab.z
-        shaft = capsule(x, y, z, top, low, 13.6, 17.0)
-        flare = ellipsoid(x, y, z, (x0, y0 - 2, z0 + 34), (36, 24, 40))
-        condyles = np.minimum(
-            ellipsoid(x, y, z, medial, (18, 28, 20)),
-            ellipsoid(x, y, z, lateral, (18, 27, 19)),
+        whole = smooth_union(
+            smooth_union(head, neck, 6), smooth_union(stem, whole, 6), 10
         )
-        return smooth_union(smooth_union(shaft, flare, 14), condyles, 9)
+        whole = smooth_union(smooth_union(whole, greater, 10), lesser, 7)
+    return whole
 
-    def cortex_mm(slab: Slab) -> Array:
-        thickness: Array = np.interp(
-            slab.z - np.float32(z0), [40, 110], [1.4, 6.0]
-        ).astype(np.float32)
-        return thickness
 
-    box = around(top, leg.knee, margin=56)
-    return Shape(*box, distance, ((0, CORTEX),), shell=cortex_mm, core=YELLOW)
+def _lower_femur(leg: Leg, slab: Slab) -> Array:
+    """Return the distance to the lower shaft flaring into two condyles."""
+    s, (x0, y0, z0) = leg.side, leg.knee
+    x, y, z = slab.x, slab.y, slab.z
+    top = _between(leg.shaft_top, leg.knee, 0.5, y=-9)
+    shaft = capsule(x, y, z, top, (x0, y0 - 4, z0 + 62), 13.6, 17.0)
+    if float(z.min()) > z0 + 130:
+        return shaft
+    flare = ellipsoid(x, y, z, (x0, y0 - 2, z0 + 34), (36, 24, 40))
+    medial = ellipsoid(x, y, z, (x0 - s * 22, y0 + 8, z0 + 17), (18, 28, 20))
+    lateral = ellipsoid(x, y, z, (x0 + s * 21, y0 + 7, z0 + 16), (18, 27, 19))
+    condyles = np.minimum(medial, lateral)
+    return smooth_union(smooth_union(shaft, flare, 14), condyles, 9)
 
 
 def _knee_cartilage(leg: Leg) -> list[Shape]:
@@ -196,7 +160,7 @@ def _patella(leg: Leg) -> list[Shape]:
 
     def distance(slab: Slab) -> Array:
         whole = ellipsoid(slab.x, slab.y, slab.z, leg.patella, leg.patella_half_mm)
-        return np.maximum(
+        return intersect(
             whole, slab.y - np.float32(leg.patella[1] + 0.75 * leg.patella_half_mm[1])
         )
 
@@ -207,7 +171,7 @@ def _patella(leg: Leg) -> list[Shape]:
 def _between(a: Point, b: Point, share: float, y: float = 0.0) -> Point:
     """Return a point on the way from one point to another."""
     p = (1 - share) * np.array(a) + share * np.array(b)
-    return float(p[0]), float(p[1] + y), float(p[2])
+    return moved(point(p), y=y)
 
 
 def pelvis_bones(patient: Patient) -> list[Shape]:
@@ -222,7 +186,7 @@ def pelvis_bones(patient: Patient) -> list[Shape]:
         tuber = (s * 58.0 * wide, 34.0, 0.463 * height)
         thin = ((0.0, CORTEX), (1.6, RED))
         shapes += [
-            _ilium(leg, 0.600 * height),
+            *_ilium(leg, 0.600 * height),
             _socket(leg),
             rod((hx - s * r, hy - 14, hz - 2), symphysis, (10, 8), *thin),
             rod((hx - s * 4, hy + 20, hz - 16), tuber, (15, 15), *thin),
@@ -233,8 +197,8 @@ def pelvis_bones(patient: Patient) -> list[Shape]:
     return shapes
 
 
-def _ilium(leg: Leg, crest_z: float) -> Shape:
-    """Return the wing of the ilium, a curved plate from the socket to the crest."""
+def _ilium(leg: Leg, crest_z: float) -> list[Shape]:
+    """Return the iliac wing, a curved plate up to the crest, and the iliacus on it."""
     s, (hx, _, hz) = leg.side, leg.hip
     low_z = hz + 4
     tall = crest_z - low_z
@@ -257,15 +221,16 @@ def _ilium(leg: Leg, crest_z: float) -> Shape:
             ((y - middle_y) / reach) ** 2 + np.maximum(up / np.float32(1.0), 0) ** 4
         )
         edge = (rim - 1) * np.float32(60)
-        return np.maximum(np.maximum(plate, edge), np.float32(low_z) - slab.z)
+        return intersect(plate, edge, np.float32(low_z) - slab.z)
 
     inner, outer = sorted((s * 10.0, s * 190.0))
-    return Shape(
-        (inner, -120, low_z - 6),
-        (outer, 120, crest_z + 12),
-        distance,
-        ((0, CORTEX), (1.8, RED)),
-    )
+    low = (inner, -120.0, low_z - 16)
+    high = (outer, 130.0, crest_z + 14)
+    muscle = ((-15.0, Tissue.MUSCLE),)
+    return [
+        Shape(low, high, distance, muscle, onto=FAT_ONLY),
+        Shape(low, high, distance, ((0, CORTEX), (1.8, RED))),
+    ]
 
 
 def _socket(leg: Leg) -> Shape:
@@ -282,7 +247,7 @@ def _socket(leg: Leg) -> Shape:
         far = np.sqrt(d[0] ** 2 + d[1] ** 2 + d[2] ** 2)
         shell = np.abs(far - np.float32(r + 7.5)) - np.float32(5.0)
         opening = d[0] * out[0] + d[1] * out[1] + d[2] * out[2] - np.float32(7)
-        return np.maximum(shell, opening)
+        return intersect(shell, opening)
 
     return Shape(*around(leg.hip, margin=r + 18), distance, ((0, CORTEX), (1.6, RED)))
 

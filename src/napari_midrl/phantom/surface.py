@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from napari_midrl.phantom.paint import LEVEL_MM
 from napari_midrl.phantom.sdf import (
     capsule,
     ellipsoid,
+    intersect,
     oval,
     smooth_table,
     smooth_union,
@@ -19,10 +21,11 @@ from napari_midrl.phantom.sdf import (
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_midrl.phantom.paint import Slab
+    from napari_midrl.phantom.paint import Distance, Slab
     from napari_midrl.phantom.patient import Arm, Breast, Leg, Patient
 
     Array = npt.NDArray[np.float32]
+    Point = tuple[float, float, float]
 
 _HEIGHTS = np.arange(1100, dtype=np.float32) * np.float32(LEVEL_MM)
 
@@ -72,7 +75,9 @@ _LEG = (
     (0.360, 69, 74, -8),
     (0.420, 81, 85, -2),
     (0.465, 86, 92, 4),
-    (0.520, 80, 92, 6),
+    (0.495, 82, 92, 6),
+    (0.525, 70, 84, 8),
+    (0.560, 44, 62, 10),
 )
 
 
@@ -148,7 +153,10 @@ def _profile(levels: npt.ArrayLike, values: npt.ArrayLike) -> Array:
 
 
 def _leg_line(
-    patient: Patient, levels: Array, axis: int, shift: Array | None = None
+    patient: Patient,
+    levels: npt.NDArray[np.float64],
+    axis: int,
+    shift: npt.NDArray[np.float64] | None = None,
 ) -> tuple[Array, Array]:
     """Return where the middle of each leg runs, left first."""
     lines = []
@@ -181,10 +189,12 @@ def _oval_distance(dx: Array, dy: Array, a: Array, b: Array, boxiness: float) ->
     slope = np.sqrt((u / a) ** 2 + (v / b) ** 2) + np.float32(1e-6)
     distance: Array = (radius - 1) * plain / slope
     # In the middle the quotient tends to 0 / 0; the half axes bound the depth.
-    return np.where(plain < 0.05, -np.minimum(a, b), distance)
+    middle = plain < np.float32(0.05)
+    found: Array = np.where(middle, -np.minimum(a, b), distance)
+    return found
 
 
-def leg_distance(surface: Surface, slab: Slab, leg: Leg) -> Array:
+def leg_distance(surface: Surface, leg: Leg, slab: Slab) -> Array:
     """Return the distance to one leg, open above the groin."""
     n = 0 if leg.side > 0 else 1
     dx = slab.x - slab.look(surface.leg_x[n])
@@ -192,10 +202,10 @@ def leg_distance(surface: Surface, slab: Slab, leg: Leg) -> Array:
     side = _oval_distance(
         dx, dy, slab.look(surface.leg_width), slab.look(surface.leg_depth), 0.1
     )
-    return np.maximum(side, slab.z - np.float32(leg.hip[2] + 25))
+    return intersect(side, slab.z - np.float32(leg.hip[2] + 85))
 
 
-def arm_distance(slab: Slab, arm: Arm) -> Array:
+def arm_distance(arm: Arm, slab: Slab) -> Array:
     """Return the distance to one arm with its hand."""
     r = arm.radius_mm
     x, y, z = slab.x, slab.y, slab.z
@@ -203,7 +213,13 @@ def arm_distance(slab: Slab, arm: Arm) -> Array:
     lower = capsule(x, y, z, arm.elbow, arm.wrist, 0.88 * r, 0.60 * r)
     hand_at = (arm.wrist[0] + arm.side * 4, arm.wrist[1] - 4, arm.wrist[2] - 70)
     hand = ellipsoid(x, y, z, hand_at, (0.42 * r, 0.85 * r, 85))
-    return smooth_union(smooth_union(upper, lower, 25), hand, 30)
+    limb = smooth_union(smooth_union(upper, lower, 25), hand, 30)
+    top = arm.shoulder
+    neck = (0.30 * top[0], top[1] - 4, top[2] + 26)
+    chest = (0.62 * top[0], top[1] - 14, top[2] - 90)
+    girdle = capsule(x, y, z, top, neck, r, 0.62 * r)
+    flank = capsule(x, y, z, top, chest, r, 0.8 * r)
+    return smooth_union(smooth_union(limb, girdle, 30), flank, 40)
 
 
 def breast_base(surface: Surface, breast: Breast) -> tuple[float, float, float]:
@@ -225,9 +241,9 @@ def nipple_position(surface: Surface, breast: Breast) -> tuple[float, float, flo
     return x + outward, y - breast.protrusion_mm - 1.0, z - droop
 
 
-def breast_distance(surface: Surface, slab: Slab, breast: Breast) -> Array:
+def breast_distance(surface: Surface, breast: Breast, slab: Slab) -> Array:
     """Return the distance to the mound of one breast, wide below and lean above."""
-    x, y, z = breast_base(surface, breast)
+    x, y, _ = breast_base(surface, breast)
     _, apex, nipple_z = nipple_position(surface, breast)
     depth = y - apex + 18
     dx, dy, dz = (
@@ -252,53 +268,64 @@ def breast_distance(surface: Surface, slab: Slab, breast: Breast) -> Array:
 def body_distance(
     surface: Surface, patient: Patient, slab: Slab
 ) -> tuple[Array, Array]:
-    """Return the distance to the skin, negative inside, mm, with and without breasts."""
-    height = patient.height_mm
-    far = np.float32(60.0)
-    distance = np.full(slab.x.shape, far, np.float32)
+    """Return the distance to the skin, mm, with the breasts and without."""
+    wall = np.full(slab.x.shape, 60, np.float32)
+    for part in _limbs(surface, patient):
+        _merge(wall, part, slab)
+    if patient.sex == "male":
+        return wall, wall
+    skin = wall.copy()
+    for breast in patient.breasts:
+        _merge(skin, _breast_part(surface, breast), slab)
+    return skin, wall
 
-    def merge(
-        low: tuple[float, ...], high: tuple[float, ...], make, fillet: float
-    ) -> None:  # type: ignore[no-untyped-def]
-        box = slab.box(low, high)
-        if box is not None:
-            part = slab.cut(box)
-            distance[box] = smooth_union(distance[box], make(part), fillet)
 
-    merge(
-        (-320, -320, 0.44 * height),
-        (320, 250, 1.1 * height),
-        lambda part: np.maximum(
-            trunk_distance(surface, part), np.float32(0.468 * height) - part.z
-        ),
-        1.0,
-    )
+@dataclass(frozen=True)
+class _Part:
+    """A part of the body, where it can be, and how wide its fillet is, mm."""
+
+    low_mm: Point
+    high_mm: Point
+    distance: Distance
+    fillet_mm: float
+
+
+def _merge(distance: Array, part: _Part, slab: Slab) -> None:
+    """Join a part of the body to what is there."""
+    box = slab.box(part.low_mm, part.high_mm)
+    if box is not None:
+        added = part.distance(slab.cut(box))
+        distance[box] = smooth_union(distance[box], added, part.fillet_mm)
+
+
+def _limbs(surface: Surface, patient: Patient) -> list[_Part]:
+    """Return trunk, legs and arms."""
+    h = patient.height_mm
+    groin = np.float32(0.468 * h)
+    parts = [
+        _Part(
+            (-320, -320, 0.44 * h),
+            (320, 250, 1.1 * h),
+            lambda slab: intersect(trunk_distance(surface, slab), groin - slab.z),
+            1.0,
+        )
+    ]
     for leg in patient.legs:
         inner, outer = sorted((leg.side * -30.0, leg.side * 290.0))
-        merge(
-            (inner, -200, -40),
-            (outer, 220, leg.hip[2] + 60),
-            lambda part, leg=leg: leg_distance(surface, part, leg),
-            14.0,
-        )
+        low, high = (inner, -200.0, -40.0), (outer, 220.0, leg.hip[2] + 100)
+        parts.append(_Part(low, high, partial(leg_distance, surface, leg), 26.0))
     for arm in patient.arms:
-        inner, outer = sorted((arm.side * 70.0, arm.side * 420.0))
-        merge(
-            (inner, -150, arm.wrist[2] - 190),
-            (outer, 190, arm.shoulder[2] + 90),
-            lambda part, arm=arm: arm_distance(part, arm),
-            8.0,
-        )
-    wall = distance
-    if patient.sex == "female":
-        distance = distance.copy()
-        for breast in patient.breasts:
-            x, y, z = breast_base(surface, breast)
-            r = breast.radius_mm + 25
-            merge(
-                (x - r, y - breast.protrusion_mm - 25, z - r),
-                (x + r, y + 45, z + 1.35 * r),
-                lambda part, breast=breast: breast_distance(surface, part, breast),
-                16.0,
-            )
-    return distance, wall
+        inner, outer = sorted((0.0, arm.side * 420.0))
+        low = (inner, -150.0, arm.wrist[2] - 190)
+        high = (outer, 190.0, arm.shoulder[2] + 90)
+        parts.append(_Part(low, high, partial(arm_distance, arm), 16.0))
+    return parts
+
+
+def _breast_part(surface: Surface, breast: Breast) -> _Part:
+    """Return one breast."""
+    x, y, z = breast_base(surface, breast)
+    r = breast.radius_mm + 25
+    low = (x - r, y - breast.protrusion_mm - 25, z - r)
+    high = (x + r, y + 45, z + 1.35 * r)
+    return _Part(low, high, partial(breast_distance, surface, breast), 16.0)
