@@ -48,14 +48,17 @@ MAX_CUBES = 3
 class _Leg:
     """What every agent did at one scale.
 
-    `rows[l][s]` counts the rows agent s of landmark l has here; 0 if it was left
-    behind at a coarser scale. Arrays as in `Trajectory`, positions in base units.
+    Arrays as in `Trajectory`, by row, landmark and start; positions in base units.
+    `n_moves[l, s]` counts the moves to where agent s of landmark l settled, 0 if it
+    was left behind at a coarser scale; `n_spent[l, s]` those off its budget, which
+    are more by the moves that proved its cycle.
     """
 
     positions: npt.NDArray[np.float64]
     q_values: npt.NDArray[np.float32]
     actions: npt.NDArray[np.int64]
     n_moves: npt.NDArray[np.int64]
+    n_spent: npt.NDArray[np.int64]
     took_part: npt.NDArray[np.bool_]
     closed: npt.NDArray[np.bool_]
     endpoints: npt.NDArray[np.float64]
@@ -86,50 +89,21 @@ def search(
     device
         Torch device.
     """
-    base_mm = network.config.base_mm
     yield Progress(0, 4, "preparing the volume")
-    view = working_view(volume, base_mm)
+    view = working_view(volume, network.config.base_mm)
     yield Progress(0, 4, "looking at the whole volume")
     with torch.inference_mode():
         maps = network.encode(torch.from_numpy(view.array).to(device))
     chosen = torch.tensor(list(agents), device=device)
-    starts = _starts(view, settings, len(names))
-    legs: list[_Leg] = []
-    for index, scale in enumerate(COARSE_SCALES):
-        field = maps.fields[index].only(chosen)
-        low, high = (_tensor(corner, device) for corner in (view.low, view.high))
-        here = starts if index == 0 else legs[-1].endpoints
-        walks = yield from _reported(
-            walk(
-                field, _tensor(here, device), low, high, scale.step, settings.max_steps
-            ),
-            index,
-            view,
-        )
-        legs.append(_leg(walks, np.ones(here.shape[:2], dtype=bool)))
-    groups = [basins(ends, 2 * COARSE_SCALES[0].step) for ends in legs[-1].endpoints]
-    legs += yield from _fine_legs(
-        network, maps, volume, view, groups, legs[-1].endpoints, chosen, settings
-    )
-    endpoints_mm = view.grid.to_lps_mm(legs[-1].endpoints)
+    legs = yield from _coarse_legs(maps, view, chosen, settings)
+    legs += yield from _fine_legs(network, maps, volume, view, legs, chosen, settings)
     trajectories = tuple(
         _trajectory(name, number, start, legs, view)
         for number, name in enumerate(names)
         for start in range(settings.n_starts)
     )
-    closed = np.logical_and.reduce([leg.closed for leg in legs])
     results = tuple(
-        _result(
-            name,
-            endpoints_mm[number],
-            closed[number],
-            [
-                sum(leg.n_moves[number, s] for leg in legs)
-                for s in range(settings.n_starts)
-            ],
-            view,
-        )
-        for number, name in enumerate(names)
+        _result(name, number, legs, view) for number, name in enumerate(names)
     )
     return results, trajectories
 
@@ -145,6 +119,34 @@ def _starts(
     fractions = start_fractions(settings.n_starts, settings.seed)
     starts = view.low + fractions * (view.high - view.low)
     return np.broadcast_to(starts, (n_landmarks, *starts.shape)).copy()
+
+
+def _coarse_legs(
+    maps: GlobalMaps, view: WorkingView, chosen: Tensor, settings: SearchSettings
+) -> Generator[Progress, None, list[_Leg]]:
+    """Search on the maps of the whole volume."""
+    device = str(chosen.device)
+    low, high = (_tensor(corner, device) for corner in (view.low, view.high))
+    here = _starts(view, settings, len(chosen))
+    legs: list[_Leg] = []
+    for index, scale in enumerate(COARSE_SCALES):
+        field = maps.fields[index].only(chosen)
+        budgets = torch.as_tensor(_budgets(settings, legs, here), device=device)
+        walking = walk(field, _tensor(here, device), low, high, scale.step, budgets)
+        walks = yield from _reported(walking, index, view)
+        legs.append(_leg(walks, np.ones(here.shape[:2], dtype=bool)))
+        here = legs[-1].endpoints
+    return legs
+
+
+def _budgets(
+    settings: SearchSettings, legs: list[_Leg], here: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
+    """Return the moves each agent has left, shape (n_landmarks, n_starts)."""
+    left = np.full(here.shape[:2], settings.max_steps, dtype=np.int64)
+    for leg in legs:
+        left -= leg.n_spent
+    return left
 
 
 def _reported(
@@ -185,6 +187,7 @@ def _leg(walks: Walks, took_part: npt.NDArray[np.bool_]) -> _Leg:
         walks.q_values.cpu().numpy(),
         walks.actions.cpu().numpy(),
         np.where(took_part, walks.end_rows.cpu().numpy(), 0),
+        np.where(took_part, walks.n_moves.cpu().numpy(), 0),
         took_part,
         walks.closed.cpu().numpy() | ~took_part,
         walks.endpoints.cpu().numpy().astype(np.float64),
@@ -216,30 +219,31 @@ def _fine_legs(
     maps: GlobalMaps,
     volume: Volume,
     view: WorkingView,
-    groups: list[tuple[Consensus, ...]],
-    endpoints: npt.NDArray[np.float64],
+    coarse: list[_Leg],
     chosen: Tensor,
     settings: SearchSettings,
 ) -> Generator[Progress, None, list[_Leg]]:
     """Search on inside cubes around the largest basins of every landmark."""
-    cubes = _place_cubes(groups)
     device = str(chosen.device)
+    here = coarse[-1].endpoints
+    cubes = _place_cubes([basins(ends, 2 * COARSE_SCALES[0].step) for ends in here])
     yield Progress(2, 4, "looking closer")
     stack = np.stack([cube_at(volume, view, c, CUBE_SIZE) for c in cubes.corners])
     agents = chosen[torch.as_tensor(cubes.landmarks, device=device)]
     corners = _tensor(cubes.corners, device)
     with torch.inference_mode():
         fields = network.refine(_tensor(stack, device), maps.features, corners, agents)
-    low = _tensor(np.clip(view.low - cubes.corners, 0, CUBE_SIZE - 1), device)[:, None]
-    high = _tensor(np.clip(view.high - cubes.corners, 0, CUBE_SIZE - 1), device)[
-        :, None
-    ]
+    low, high = (
+        _tensor(np.clip(limit - cubes.corners, 0, CUBE_SIZE - 1), device)[:, None]
+        for limit in (view.low, view.high)
+    )
     legs: list[_Leg] = []
-    here = endpoints
     for index, (scale, field) in enumerate(zip(FINE_SCALES, fields, strict=True), 2):
         local = _tensor(here[cubes.landmarks] - cubes.corners[:, None], device)
         starts = torch.minimum(torch.maximum(local, low), high)
-        walking = walk(field, starts, low, high, scale.step, settings.max_steps)
+        left = _budgets(settings, [*coarse, *legs], here)[cubes.landmarks]
+        budgets = torch.as_tensor(left, device=device)
+        walking = walk(field, starts, low, high, scale.step, budgets)
         walks = yield from _reported(walking, index, view, here, cubes)
         legs.append(_gathered(_leg(walks, cubes.members), cubes, here))
         here = legs[-1].endpoints
@@ -264,6 +268,7 @@ def _gathered(leg: _Leg, cubes: _Cubes, before: npt.NDArray[np.float64]) -> _Leg
     q_values = np.zeros((n_rows - 1, *shape, leg.q_values.shape[-1]), np.float32)
     actions = np.zeros((n_rows - 1, *shape), np.int64)
     n_moves = np.zeros(shape, np.int64)
+    n_spent = np.zeros(shape, np.int64)
     took_part = np.zeros(shape, bool)
     closed = np.ones(shape, bool)
     endpoints = before.copy()
@@ -275,10 +280,13 @@ def _gathered(leg: _Leg, cubes: _Cubes, before: npt.NDArray[np.float64]) -> _Leg
         q_values[:, number, members] = leg.q_values[:, cube, members]
         actions[:, number, members] = leg.actions[:, cube, members]
         n_moves[number, members] = leg.n_moves[cube, members]
+        n_spent[number, members] = leg.n_spent[cube, members]
         took_part[number, members] = True
         closed[number, members] = leg.closed[cube, members]
         endpoints[number, members] = leg.endpoints[cube, members] + corner
-    return _Leg(positions, q_values, actions, n_moves, took_part, closed, endpoints)
+    return _Leg(
+        positions, q_values, actions, n_moves, n_spent, took_part, closed, endpoints
+    )
 
 
 def _trajectory(
@@ -321,13 +329,13 @@ def _trajectory(
 
 
 def _result(
-    name: str,
-    endpoints_mm: npt.NDArray[np.float64],
-    closed: npt.NDArray[np.bool_],
-    n_moves: list[int],
-    view: WorkingView,
+    name: str, number: int, legs: list[_Leg], view: WorkingView
 ) -> LandmarkResult:
+    """Return what all starts of one landmark say together."""
     base_mm = float(view.grid.spacing_mm[0])
+    endpoints_mm = view.grid.to_lps_mm(legs[-1].endpoints[number])
+    closed = np.logical_and.reduce([leg.closed[number] for leg in legs])
+    n_moves = sum(leg.n_moves[number] for leg in legs)
     consensus = find_consensus(endpoints_mm, closed, 3 * base_mm)
     position = None
     if consensus is None or consensus.agreement < MIN_AGREEMENT:

@@ -32,6 +32,8 @@ class Walks:
         agent only prove its cycle and are of no interest.
     closed
         Whether the agent's walk closed into a cycle within the budget, shape (n, m).
+    n_moves
+        Moves each agent made, the one that proved its cycle included, shape (n, m).
     """
 
     positions: Tensor
@@ -39,6 +41,7 @@ class Walks:
     actions: Tensor
     end_rows: Tensor
     closed: Tensor
+    n_moves: Tensor
 
     @property
     def endpoints(self) -> Tensor:
@@ -53,7 +56,7 @@ def walk(
     low: Tensor,
     high: Tensor,
     step: float,
-    max_steps: int,
+    budgets: Tensor,
 ) -> Generator[Tensor, None, Walks]:
     """Yield the agents' positions after every step and return their walks.
 
@@ -76,8 +79,9 @@ def walk(
         Corners of the image, shape (3,) or (n, 1, 3).
     step
         Length of a move.
-    max_steps
-        Budget per agent.
+    budgets
+        Moves each agent may make, shape (n, m), int. One without any stays at its
+        start, not closed.
 
     References
     ----------
@@ -91,7 +95,8 @@ def walk(
     first_visit = torch.full((n, m), -1, device=starts.device)
     last_row = torch.zeros(n, m, dtype=torch.long, device=starts.device)
     all_q, all_actions = [], []
-    for row in range(max_steps):
+    # At least one row: an agent without a budget has a value at its start all the same.
+    for row in range(max(1, int(budgets.max()))):
         here = visited[-1]
         q_values = q_of(starts + step * here)
         actions = q_values.argmax(dim=-1)
@@ -102,22 +107,33 @@ def walk(
         all_q.append(q_values)
         all_actions.append(actions)
         again = (visited == moved).all(dim=-1)
-        walking = first_visit < 0
+        walking = (first_visit < 0) & (row < budgets)
         first = again.to(torch.uint8).argmax(dim=0)
         first_visit = torch.where(walking & again.any(dim=0), first, first_visit)
         last_row = torch.where(walking, row, last_row)
         visited = torch.cat([visited, moved[None]])
         yield starts + step * moved
-        if (first_visit >= 0).all():
+        if ((first_visit >= 0) | (row + 1 >= budgets)).all():
             break
-    q_stack = torch.stack(all_q)
-    best = q_stack.max(dim=-1).values
-    rows = torch.arange(len(best), device=starts.device)[:, None, None]
+    n_moves = torch.minimum(last_row + 1, budgets)
+    steps = torch.stack(all_q), torch.stack(all_actions)
+    return _ended(starts + step * visited, *steps, first_visit, last_row, n_moves)
+
+
+def _ended(
+    positions: Tensor,
+    q_values: Tensor,
+    actions: Tensor,
+    first_visit: Tensor,
+    last_row: Tensor,
+    n_moves: Tensor,
+) -> Walks:
+    """Return walks with the row where each agent settled."""
+    best = q_values.max(dim=-1).values
+    rows = torch.arange(len(best), device=best.device)[:, None, None]
     # Without a cycle the last position counts; the caller sees that it is not closed.
     closed = first_visit >= 0
     begin = torch.where(closed, first_visit, last_row)
     in_cycle = (rows >= begin) & (rows <= last_row)
     end_rows = torch.where(in_cycle, best, torch.inf).argmin(dim=0)
-    return Walks(
-        starts + step * visited, q_stack, torch.stack(all_actions), end_rows, closed
-    )
+    return Walks(positions, q_values, actions, end_rows, closed, n_moves)

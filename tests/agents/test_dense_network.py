@@ -1,0 +1,156 @@
+"""The dense Q-network: what its look-ups mean, and where its voxels lie."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_midrl.agents.dense_network import (
+    DenseQConfig,
+    DenseQNetwork,
+    QField,
+    interpolate,
+    space_to_depth,
+)
+
+TINY = DenseQConfig(
+    n_landmarks=3, base_mm=2.0, channels=(8, 8, 8), fine_channels=8, head_channels=6
+)
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return DenseQNetwork(TINY).eval()
+
+
+def voxel_centers(shape, level):
+    """Base positions of the voxels of a level, by the rule the module states."""
+    axes = [torch.arange(n) * level + (level - 1) / 2 for n in shape]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+
+
+@pytest.mark.parametrize("level", [1, 2, 4, 8])
+def test_a_linear_function_of_position_is_read_back_exactly(level):
+    """A half-voxel error at any level would show as a constant offset."""
+    slope = torch.tensor([0.3, -0.7, 1.1])
+    centers = voxel_centers((5, 6, 7), level)
+    maps = (centers @ slope + 2)[None, None]
+    low, high = centers[0, 0, 0], centers[-1, -1, -1]
+    generator = torch.Generator().manual_seed(level)
+    positions = low + torch.rand(1, 40, 3, generator=generator) * (high - low)
+    seen = interpolate(maps, positions, level)
+    assert seen.shape == (1, 40, 1)
+    torch.testing.assert_close(seen[..., 0], positions @ slope + 2, rtol=0, atol=1e-4)
+
+
+def test_beyond_the_outer_voxels_the_border_value_counts():
+    maps = torch.arange(4.0)[None, None, :, None, None].expand(1, 1, 4, 2, 2)
+    positions = torch.tensor([[[-9.0, 0, 0], [40.0, 0, 0]]])
+    assert interpolate(maps, positions, level=2)[0, :, 0].tolist() == [0.0, 3.0]
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 10**6), level=st.sampled_from([1, 2, 4]))
+def test_a_field_is_the_interpolated_map_of_q_values(seed, level):
+    """The last layer is linear, so it may be applied after interpolating."""
+    g = torch.Generator().manual_seed(seed)
+    n_agents, n_channels = 3, 5
+    hidden = torch.randn(1, n_channels, 4, 3, 5, generator=g)
+    weight = torch.randn(n_agents, 6, n_channels, generator=g)
+    bias = torch.randn(n_agents, 6, generator=g)
+    positions = torch.rand(n_agents, 8, 3, generator=g) * 20 - 2
+    full_map = torch.einsum("nac,cijk->naijk", weight, hidden[0])
+    full_map = full_map + bias[:, :, None, None, None]
+    expected = interpolate(full_map, positions, level)
+    q_values = QField(hidden, weight, bias, level)(positions)
+    torch.testing.assert_close(q_values, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_agents_with_maps_of_their_own_read_their_own():
+    hidden = torch.tensor([1.0, 2.0]).reshape(2, 1, 1, 1, 1).expand(2, 1, 2, 2, 2)
+    field = QField(hidden, torch.ones(2, 6, 1), torch.zeros(2, 6), 1)
+    q_values = field(torch.zeros(2, 4, 3))
+    assert q_values[0].unique().tolist() == [1.0]
+    assert q_values[1].unique().tolist() == [2.0]
+
+
+def test_a_field_of_some_agents_keeps_their_order():
+    bias = torch.arange(18.0).reshape(3, 6)
+    field = QField(torch.zeros(1, 2, 2, 2, 2), torch.zeros(3, 6, 2), bias, 4)
+    some = field.only(torch.tensor([2, 0]))
+    assert torch.equal(some(torch.zeros(2, 1, 3))[:, 0], bias[[2, 0]])
+
+
+def test_blocks_become_channels_in_the_order_i_j_k():
+    volume = torch.arange(4 * 4 * 2, dtype=torch.float32).reshape(1, 1, 4, 4, 2)
+    deep = space_to_depth(volume)
+    assert deep.shape == (1, 8, 2, 2, 1)
+    block = volume[0, 0, 2:4, 0:2, 0:2]
+    assert torch.equal(deep[0, :, 1, 0, 0], block.reshape(8))
+
+
+def test_the_whole_volume_gives_two_maps_per_agent(network):
+    with torch.inference_mode():
+        maps = network.encode(torch.zeros(16, 24, 32))
+    coarse, middle = maps.fields
+    assert coarse.level == 4
+    assert coarse.hidden.shape[2:] == (4, 6, 8)
+    assert middle.level == 2
+    assert middle.hidden.shape[2:] == (8, 12, 16)
+    assert maps.features.shape[2:] == (8, 12, 16)
+    assert coarse(torch.zeros(3, 5, 3)).shape == (3, 5, 6)
+
+
+def test_a_volume_that_cannot_be_halved_is_refused(network):
+    with pytest.raises(ValueError, match="multiples of 8"):
+        network.encode(torch.zeros(16, 20, 16))
+
+
+def test_a_cube_sees_the_features_at_its_own_place(network):
+    """The context handed to the fine part is the level-2 features at the blocks."""
+    seen = {}
+
+    def remember(_module, arguments):
+        seen["context"] = arguments[1]
+
+    network.fine_part.register_forward_pre_hook(remember)
+    centers = voxel_centers((16, 16, 16), 2)
+    features = centers[..., 0][None, None].expand(1, 8, -1, -1, -1)
+    corner = torch.tensor([[7.25, 8.0, 9.0], [3.0, 8.0, 9.0]])
+    with torch.inference_mode():
+        network.refine(torch.zeros(2, 8, 8, 8), features, corner, torch.tensor([0, 1]))
+    along_i = seen["context"][:, 0, :, 0, 0]
+    expected = corner[:, :1] + torch.arange(4.0)
+    torch.testing.assert_close(along_i, expected, rtol=0, atol=1e-4)
+
+
+def test_a_cube_is_judged_by_the_agent_it_serves(network):
+    with torch.no_grad():
+        network.fine_part.head_one.bias.copy_(torch.arange(18.0).reshape(3, 6))
+        network.fine_part.head_one.weight.zero_()
+        one, half = network.refine(
+            torch.zeros(2, 8, 8, 8),
+            torch.zeros(1, 8, 8, 8, 8),
+            torch.zeros(2, 3),
+            torch.tensor([2, 0]),
+        )
+    assert one.level == half.level == 1
+    q_values = one(torch.zeros(2, 1, 3))[:, 0]
+    assert q_values.tolist() == [[12, 13, 14, 15, 16, 17], [0, 1, 2, 3, 4, 5]]
+
+
+def test_values_are_near_zero_before_training(network):
+    """The first targets are then the rewards themselves."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.inference_mode():
+        maps = network.encode(torch.randn(16, 16, 16, generator=generator))
+        q_values = maps.fields[0](torch.full((3, 1, 3), 8.0))
+    assert np.abs(q_values.numpy()).max() < 0.3
+
+
+@pytest.mark.parametrize("bad", [{"n_landmarks": 0}, {"base_mm": 0.0}])
+def test_an_architecture_without_agents_or_size_is_refused(bad):
+    with pytest.raises(ValueError, match="need a landmark"):
+        DenseQConfig(**{"n_landmarks": 1, "base_mm": 2.0, **bad})
