@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from napari_midrl.data.sequence import Sequence
     from napari_midrl.io.dicom_headers import Frame
+    from napari_midrl.io.dicom_volumes import Array
 
 DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
 
@@ -42,8 +43,7 @@ def read_dicom_study(folder: str | Path, limits: ReadLimits | None = None) -> St
 def dicom_files(folder: Path, limits: ReadLimits) -> tuple[Path, ...]:
     """Return the DICOM files in a folder and its subfolders, sorted by name.
 
-    A file counts if it carries the DICOM mark or a DICOM ending; links are not
-    followed.
+    A file counts if it carries the DICOM mark or a DICOM ending.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def dicom_files(folder: Path, limits: ReadLimits) -> tuple[Path, ...]:
 
 def looks_like_dicom(path: Path) -> bool:
     """Return whether to try the file as DICOM."""
-    if path.is_symlink() or not path.is_file() or path.name.upper() == "DICOMDIR":
+    if not path.is_file() or path.name.upper() == "DICOMDIR":
         return False
     return path.suffix.lower() in DICOM_SUFFIXES or is_dicom(path)
 
@@ -104,13 +104,15 @@ def dicom_study(
     problems = [*_left_out(unreadable), *copies, *_mixture(once)]
     groups = name_phases(_sorted_groups(once, problems))
     volumes = []
+    # Pixels of the last file: an enhanced file often holds several volumes.
+    decoded: dict[Path, Array] = {}
     for done, group in enumerate(groups):
         label = group.sequence.label
         yield Progress(
             len(paths) + done * len(paths) // len(groups), 2 * len(paths), label
         )
         try:
-            volumes.append(_volume(group.frames, group.sequence, limits))
+            volumes.append(_volume(group.frames, group.sequence, limits, decoded))
         except ImageError as problem:
             problems.append(_named(problem))
     if not volumes:
@@ -166,11 +168,14 @@ def _mixture(frames: tuple[Frame, ...]) -> tuple[str, ...]:
 
 
 def _volume(
-    frames: tuple[Frame, ...], sequence: Sequence, limits: ReadLimits
+    frames: tuple[Frame, ...],
+    sequence: Sequence,
+    limits: ReadLimits,
+    decoded: dict[Path, Array],
 ) -> Volume:
     """Return one group as a volume."""
     frame = frames[0]
-    array, grid, notes = build(frames, limits)
+    array, grid, notes = build(frames, limits, decoded)
     number = frame.series_number
     name = sequence.label
     if sequence.kind.value == "MR":

@@ -9,6 +9,7 @@ rather than guessed.
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,12 +28,19 @@ SAME_DIRECTION = 1e-3
 
 # What may tell frames at one place apart, the most telling first.
 _DISTINCTIONS: tuple[Callable[[Frame], Hashable], ...] = (
+    lambda frame: frame.echo_time_ms,
     lambda frame: frame.temporal_position,
     lambda frame: frame.direction,
     lambda frame: frame.acquisition,
     lambda frame: frame.trigger_time_ms,
     lambda frame: frame.acquired_s,
     lambda frame: frame.content_s,
+)
+# Where every slice has its own time or number, the repeats must follow each other.
+_CLOCKS: tuple[Callable[[Frame], float | None], ...] = (
+    lambda frame: frame.trigger_time_ms,
+    lambda frame: frame.acquired_s,
+    lambda frame: frame.instance,
 )
 
 
@@ -120,21 +128,51 @@ def _kind_key(frame: Frame) -> tuple[Hashable, ...]:
 
 def _split_repeats(group: Frames) -> list[Frames]:
     """Return the group, or its repeats if several frames lie at the same place."""
-    if not _has_repeats(group):
+    by_place: dict[Hashable, list[Frame]] = defaultdict(list)
+    for frame in group:
+        by_place[_place(frame)].append(frame)
+    n_repeats = max(len(frames) for frames in by_place.values())
+    if n_repeats == 1:
         return [group]
     for distinction in _DISTINCTIONS:
         parts: dict[Hashable, list[Frame]] = defaultdict(list)
         for frame in group:
             parts[distinction(frame)].append(frame)
         split = [tuple(part) for part in parts.values()]
-        if len(split) > 1 and not any(_has_repeats(part) for part in split):
+        if len(split) == n_repeats and not any(_has_repeats(part) for part in split):
             return sorted(split, key=_when)
-    one, other = _repeat(group)
+    for clock in _CLOCKS:
+        in_turn = _split_in_turn(list(by_place.values()), clock)
+        if in_turn:
+            return in_turn
+    one, other = next(frames for frames in by_place.values() if len(frames) > 1)[:2]
     msg = (
         f"series {one.series_number} holds several images at one place that nothing in "
         f"the headers tells apart: {one.path.name} and {other.path.name}; not loaded"
     )
     raise SeriesError(msg, one.path)
+
+
+def _split_in_turn(
+    places: list[list[Frame]], clock: Callable[[Frame], float | None]
+) -> list[Frames]:
+    """Return the repeats if each was over before the next began, else nothing."""
+    times = [[(clock(frame), frame) for frame in frames] for frames in places]
+    if any(time is None for frames in times for time, _ in frames):
+        return []
+    sorted_times = [
+        sorted(
+            ((time or 0.0, frame) for time, frame in frames), key=lambda pair: pair[0]
+        )
+        for frames in times
+    ]
+    if len({len(frames) for frames in sorted_times}) != 1:
+        return []
+    turns = list(zip(*sorted_times, strict=True))
+    for turn, following in pairwise(turns):
+        if max(time for time, _ in turn) >= min(time for time, _ in following):
+            return []
+    return [tuple(frame for _, frame in turn) for turn in turns]
 
 
 def _when(part: Frames) -> tuple[float, float, int]:
@@ -148,17 +186,6 @@ def _when(part: Frames) -> tuple[float, float, int]:
 def _has_repeats(group: Frames) -> bool:
     """Return whether two frames lie at the same place."""
     return len({_place(frame) for frame in group}) < len(group)
-
-
-def _repeat(group: Frames) -> tuple[Frame, Frame]:
-    """Return two frames at the same place."""
-    seen: dict[Hashable, Frame] = {}
-    for frame in group:
-        if _place(frame) in seen:
-            return seen[_place(frame)], frame
-        seen[_place(frame)] = frame
-    msg = "no two frames lie at the same place"
-    raise ValueError(msg)
 
 
 def _place(frame: Frame) -> tuple[int, ...]:

@@ -57,8 +57,8 @@ class Frame:
 
     Parameters
     ----------
-    path, index
-        File, and number of the frame in it from 0.
+    path, index, n_in_file
+        File, number of the frame in it from 0, and frames in the file.
     series_uid, series_number, study_uid, sop_uid, frame_of_reference_uid
         Identifiers as in DICOM; `series_number` is -1 where absent.
     patient
@@ -89,6 +89,7 @@ class Frame:
 
     path: Path
     index: int
+    n_in_file: int
     series_uid: str
     series_number: int
     study_uid: str
@@ -213,6 +214,7 @@ def _frame(path: Path, ds: Dataset, index: int, groups: dict[str, Any]) -> Frame
     return Frame(
         path=path,
         index=index,
+        n_in_file=max(int(ds.get("NumberOfFrames") or 1), 1),
         series_uid=str(ds.SeriesInstanceUID),
         series_number=_integer(get("SeriesNumber"), -1) or 0,
         study_uid=str(get("StudyInstanceUID") or ""),

@@ -38,6 +38,13 @@ _BY_IMAGE_TYPE = {
     "TRACEW": SequenceKind.DWI,
     "TRACE": SequenceKind.DWI,
 }
+_MAY_BE_DYNAMIC = {
+    SequenceKind.DCE,
+    SequenceKind.T1W,
+    SequenceKind.UNKNOWN,
+    SequenceKind.DIXON_WATER,
+    SequenceKind.DIXON_FAT,
+}
 _FAT_SATURATION = {"FS", "SFS", "FATSAT", "FAT_SAT", "SPIR", "SPAIR", "FSA_GEMS"}
 _MAPS = {"P", "PHASE", "R", "REAL", "I", "IMAGINARY", "PHASE MAP", "B0", "EADC", "FA"}
 
@@ -82,9 +89,7 @@ def name_phases(
     named = [NamedGroup(frames, sequence_of(frames)) for frames in groups]
     dynamic: dict[Hashable, list[int]] = defaultdict(list)
     for number, group in enumerate(named):
-        if group.sequence.kind in (
-            SequenceKind.DCE, SequenceKind.T1W, SequenceKind.UNKNOWN,
-        ):  # fmt: skip
+        if group.sequence.kind in _MAY_BE_DYNAMIC:
             dynamic[_protocol_key(group)].append(number)
     for numbers in dynamic.values():
         phases = _as_phases([named[number] for number in numbers])

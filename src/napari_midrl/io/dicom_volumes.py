@@ -35,7 +35,9 @@ SPACING_TOLERANCE = 0.01
 
 def check_group(frames: Frames, limits: ReadLimits) -> None:
     """Refuse a group that is too large for the limits, by its headers alone."""
-    shape = (frames[0].columns, frames[0].rows, len(frames))
+    # A file is decoded whole, whatever part of it the group needs.
+    n_slices = max(len(frames), max(frame.n_in_file for frame in frames))
+    shape = (frames[0].columns, frames[0].rows, n_slices)
     bits = frames[0].bits
     if bits not in (8, 16, 32):
         msg = f"stores {bits} bits per voxel, expected 8, 16 or 32"
@@ -44,7 +46,7 @@ def check_group(frames: Frames, limits: ReadLimits) -> None:
 
 
 def build(
-    frames: Frames, limits: ReadLimits
+    frames: Frames, limits: ReadLimits, decoded: dict[Path, Array]
 ) -> tuple[Array, VoxelGrid, tuple[str, ...]]:
     """Return voxels in order (i, j, k), their grid and remarks.
 
@@ -57,6 +59,8 @@ def build(
         One group of `dicom_groups.split_volumes`.
     limits
         Voxel and memory budget.
+    decoded
+        Pixels of the file read last; kept up to date.
 
     Raises
     ------
@@ -65,9 +69,9 @@ def build(
     """
     check_group(frames, limits)
     if frames[0].tiles:
-        return _build_mosaic(frames)
+        return _build_mosaic(frames, decoded)
     ordered, slice_mm, notes = _in_order(frames)
-    array = _read_slices(ordered)
+    array = _read_slices(ordered, decoded)
     volume = DicomVolume.from_attributes(
         array=array,
         image_position=ordered[0].position,
@@ -137,14 +141,15 @@ def _irregular(frames: Frames) -> SeriesError:
     return SeriesError(f"{title(frames)}: {cause}; not loaded", above.path)
 
 
-def _read_slices(frames: Frames) -> Array:
+def _read_slices(frames: Frames, decoded: dict[Path, Array]) -> Array:
     """Return the voxels slice by slice; shape (n_slices, rows, columns)."""
     slices = []
-    stored: dict[Path, Array] = {}
     for frame in frames:
-        if frame.path not in stored:
-            stored = {frame.path: stored_frames(read_dataset(frame.path), frame.path)}
-        pixels = stored[frame.path]
+        if frame.path not in decoded:
+            decoded.clear()
+            whole = stored_frames(read_dataset(frame.path), frame.path)
+            decoded[frame.path] = whole
+        pixels = decoded[frame.path]
         if frame.index >= len(pixels):
             msg = f"has no frame {frame.index + 1}; it may be truncated"
             raise SeriesError(msg, frame.path)
@@ -161,7 +166,9 @@ def _read_slices(frames: Frames) -> Array:
         )
 
 
-def _build_mosaic(frames: Frames) -> tuple[Array, VoxelGrid, tuple[str, ...]]:
+def _build_mosaic(
+    frames: Frames, decoded: dict[Path, Array]
+) -> tuple[Array, VoxelGrid, tuple[str, ...]]:
     """Return the volume inside one Siemens mosaic."""
     frame = frames[0]
     if len(frames) > 1:
@@ -169,7 +176,7 @@ def _build_mosaic(frames: Frames) -> tuple[Array, VoxelGrid, tuple[str, ...]]:
         raise SeriesError(msg, frame.path)
     with untrusted(frame.path, SeriesError):
         mosaic = read_mosaic(read_dataset(frame.path))
-        slices = split_mosaic(_read_slices(frames)[0], mosaic)
+        slices = split_mosaic(_read_slices(frames, decoded)[0], mosaic)
         down, across = frame.pixel_spacing
         row, column = np.array(frame.orientation).reshape(2, 3)
         steps = np.stack([row * across, column * down], axis=1)

@@ -17,7 +17,11 @@ from napari_midrl.geometry.affine import flip_affine_lps_ras
 from napari_midrl.io.atomic import replacing
 from napari_midrl.io.itk_images import read_metaimage, read_nrrd
 from napari_midrl.io.nifti import RawImage, read_nifti
-from napari_midrl.io.sequence_words import b_value_from_words, kind_from_words
+from napari_midrl.io.sequence_words import (
+    b_value_from_words,
+    kind_from_words,
+    phase_from_words,
+)
 from napari_midrl.io.untrusted import ReadLimits, read_text, untrusted
 
 if TYPE_CHECKING:
@@ -155,7 +159,9 @@ def _guess_sequence(stem_path: Path, stem: str) -> Sequence:
     if kind == SequenceKind.UNKNOWN:
         kind = kind_from_words(words)
     b_value = b_value_from_words(words) if kind == SequenceKind.DWI else None
-    return Sequence(kind, b_value_s_mm2=b_value)
+    is_dynamic = kind in (SequenceKind.DCE, SequenceKind.DCE_SUBTRACTION)
+    phase, time_s = phase_from_words(stem) if is_dynamic else (None, None)
+    return Sequence(kind, b_value, time_s, phase)
 
 
 def _sidecar_words(sidecar: Path) -> list[str]:

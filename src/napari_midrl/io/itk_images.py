@@ -46,11 +46,11 @@ def read_nrrd(path: Path, limits: ReadLimits) -> RawImage:
         If it is not NRRD, names a data file elsewhere, is truncated or too large.
     """
     fields = _nrrd_fields(path)
-    for name in ("datafile", "data file"):
-        if name in fields:
-            beside(path, fields[name])
+    for name, value in fields:
+        if name in {"datafile", "data file"}:
+            beside(path, value)
     warnings, details = [], {}
-    if "space" not in fields:
+    if "space" not in {name for name, _ in fields}:
         warnings.append(
             "the header does not say in which space the image lies (no 'space' "
             "field); taken as left-posterior-superior, confirm before using mm"
@@ -67,9 +67,9 @@ def read_metaimage(path: Path, limits: ReadLimits) -> RawImage:
     ImageError
         If it is not MetaImage, names a data file elsewhere, is truncated or too large.
     """
-    data_file = _metaimage_data_file(path)
-    if data_file.upper() != "LOCAL":
-        beside(path, data_file)
+    for data_file in _metaimage_data_files(path):
+        if data_file.upper() != "LOCAL":
+            beside(path, data_file)
     return _read(path, "MetaImageIO", "MetaImage", limits, (), {})
 
 
@@ -112,29 +112,36 @@ def _header_text(path: Path) -> str:
         return stream.read(MAX_HEADER_BYTES).decode("latin-1")
 
 
-def _nrrd_fields(path: Path) -> dict[str, str]:
-    """Return the fields of an NRRD header, names in lower case."""
+def _nrrd_fields(path: Path) -> list[tuple[str, str]]:
+    """Return the fields of an NRRD header, names in lower case, repeats included."""
     text = _header_text(path)
     if not text.startswith("NRRD0"):
         msg = "is empty or not NRRD"
         raise ImageError(msg, path)
-    header = re.split(r"\r?\n\r?\n", text, maxsplit=1)[0]
-    fields: dict[str, str] = {}
-    for line in header.splitlines()[1:]:
+    header, *rest = re.split(r"\r?\n\r?\n", text, maxsplit=1)
+    if not rest and len(text) == MAX_HEADER_BYTES:
+        msg = f"has a header of more than {MAX_HEADER_BYTES:,} bytes"
+        raise ImageError(msg, path)
+    fields = []
+    for line in re.split(r"[\r\n]+", header)[1:]:
         name, colon, value = line.partition(":")
         if colon and not line.startswith("#") and not value.startswith("="):
-            fields[" ".join(name.lower().split())] = value.strip()
+            fields.append((" ".join(name.lower().split()), value.strip()))
     return fields
 
 
-def _metaimage_data_file(path: Path) -> str:
-    """Return what the MetaImage header says about where its voxels are."""
-    found = re.findall(
-        r"^\s*ElementDataFile\s*[=:]\s*(.*?)\s*$",
-        _header_text(path),
-        flags=re.MULTILINE | re.IGNORECASE,
-    )
-    if not found:
-        msg = "is empty or not MetaImage: no ElementDataFile in the header"
-        raise ImageError(msg, path)
-    return str(found[0])
+def _metaimage_data_files(path: Path) -> list[str]:
+    """Return what the MetaImage header says about where its voxels are.
+
+    The header ends with the first ``ElementDataFile``. Spellings that ITK may or may
+    not take for it are returned too, so that none escapes the check.
+    """
+    found = []
+    for line in re.split(r"[\r\n]+", _header_text(path)):
+        name, _, value = line.replace(":", "=", 1).partition("=")
+        if "elementdatafile" in name.lower():
+            found.append(value.strip())
+            if name.strip() == "ElementDataFile":
+                return found
+    msg = "is empty or not MetaImage: no ElementDataFile in the header"
+    raise ImageError(msg, path)

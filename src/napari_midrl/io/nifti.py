@@ -206,7 +206,7 @@ def _read_voxels(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.generic]:
     proxy = image.dataobj
     scaled = (proxy.slope, proxy.inter) != (1.0, 0.0)
     array = np.asanyarray(proxy)
-    if array.dtype == np.longdouble or scaled:
+    if scaled:
         array = array.astype(np.float32)
     native: npt.NDArray[np.generic] = array.astype(
         array.dtype.newbyteorder("="), copy=False

@@ -7,6 +7,8 @@ import re
 from napari_midrl.data.sequence import SequenceKind
 
 _B_VALUE = re.compile(r"(?:^|[^a-z0-9])b(?:[-_ ]?val(?:ue)?)?[-_= ]?(\d{1,5})(?![\d.])")
+_PHASE = re.compile(r"(?:^|[^a-z0-9])(?:phase|ph)[-_ ]?(\d{1,4})(?!\d)")
+_TIME = re.compile(r"(?:^|[^a-z0-9])t[-_= ]?(\d{1,5}(?:\.\d+)?)[-_ ]?s(?![a-z0-9])")
 
 # Tried from top to bottom: the special before the general.
 _RULES: tuple[tuple[SequenceKind, str], ...] = (
@@ -67,6 +69,15 @@ def b_value_from_words(text: str) -> float | None:
     """Return the b-value in s/mm² that a name speaks of, such as ``"dwi_b800"``."""
     found = _B_VALUE.search(text.lower())
     return float(found[1]) if found else None
+
+
+def phase_from_words(text: str) -> tuple[int | None, float | None]:
+    """Return phase number and seconds that a name speaks of, None where it does not.
+
+    Such as ``"DCE_phase_2_t=14_s"``, which gives 2 and 14.0.
+    """
+    phase, time = _PHASE.search(text.lower()), _TIME.search(text.lower())
+    return (int(phase[1]) if phase else None), (float(time[1]) if time else None)
 
 
 def _means_dixon(word: str, text: str, fat_saturated: bool) -> bool:

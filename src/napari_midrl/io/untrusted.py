@@ -238,6 +238,8 @@ def beside(header: Path, name: str) -> Path:
         not plain
         or Path(plain).name != plain
         or plain in {".", ".."}
+        # "LIST" and patterns make a reader take file names from the header.
+        or plain.upper().startswith("LIST")
         or any(mark in plain for mark in '/\\:%"')
     ):
         msg = f"names the data file {name!r}; it must lie beside the header"
