@@ -129,10 +129,10 @@ RECIPE = Recipe(
         "right nipple": "tip of the right nipple",
         "prostate": "center of the prostate",
     },
-    config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=4.0),
+    config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=5.0),
     settings=DenseTrainingSettings(
         n_updates=2400,
-        n_starts=160,
+        n_starts=128,
         n_fine_landmarks=8,
         outside_weight=0.2,
         view=ViewSettings(
