@@ -264,6 +264,7 @@ def test_b_values_come_from_the_file_beside(tmp_path):
         ("dixon_opposed", Sequence(SequenceKind.DIXON_OPPOSED)),
         ("dixon_f", Sequence(SequenceKind.DIXON_FAT)),
         ("avg152PD", Sequence(SequenceKind.PD)),
+        ("dce_phase_2_t14.5_s", Sequence(SequenceKind.DCE, time_s=14.5, phase=2)),
         ("patient07_FLAIR", Sequence(SequenceKind.UNKNOWN)),
         ("scan in the morning", Sequence(SequenceKind.UNKNOWN)),
         ("label_f", Sequence(SequenceKind.UNKNOWN)),
@@ -307,6 +308,36 @@ def test_data_files_elsewhere_are_refused(tmp_path, target, kind):
         )
     with pytest.raises(ImageError, match="data file"):
         read_image(path)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "elementdatafile = here.raw\nElementDataFile = {path}\n",
+        "Comment = x\rElementDataFile = {path}\nElementDataFile = here.raw\n",
+        " ElementDataFile:{path}\n",
+    ],
+)
+def test_the_check_of_data_files_cannot_be_walked_round(tmp_path, lines):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (tmp_path / "secret.raw").write_bytes(b"x" * 64)
+    (folder / "here.raw").write_bytes(b"y" * 64)
+    header = "ObjectType = Image\nNDims = 3\nDimSize = 4 4 4\n"
+    header += "ElementType = MET_UCHAR\n"
+    header += lines.format(path=tmp_path / "secret.raw")
+    (folder / "x.mhd").write_bytes(header.encode())
+    with pytest.raises(ImageError, match="data file"):
+        read_image(folder / "x.mhd")
+
+
+def test_a_data_file_beside_the_header_is_read(tmp_path):
+    (tmp_path / "here.raw").write_bytes(bytes(range(8)))
+    (tmp_path / "x.mhd").write_text(
+        "ObjectType = Image\nNDims = 3\nDimSize = 2 2 2\n"
+        "ElementType = MET_UCHAR\nElementDataFile = here.raw\n"
+    )
+    assert read_image(tmp_path / "x.mhd").array[1, 0, 0] == 1
 
 
 def test_an_nrrd_without_space_is_flagged(tmp_path):

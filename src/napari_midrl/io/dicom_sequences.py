@@ -59,10 +59,13 @@ class NamedGroup:
         One volume.
     sequence
         Its kind, with b-value, phase and time where they apply.
+    listed_at
+        Series number it is listed under: for a phase, that of the whole scan.
     """
 
     frames: tuple[Frame, ...]
     sequence: Sequence
+    listed_at: int
 
 
 def sequence_of(frames: tuple[Frame, ...]) -> Sequence:
@@ -86,7 +89,10 @@ def name_phases(
     are phases, whether the scanner put them in one series or in a series each. Times
     count from the start of the first phase present.
     """
-    named = [NamedGroup(frames, sequence_of(frames)) for frames in groups]
+    named = [
+        NamedGroup(frames, sequence_of(frames), frames[0].series_number)
+        for frames in groups
+    ]
     dynamic: dict[Hashable, list[int]] = defaultdict(list)
     for number, group in enumerate(named):
         if group.sequence.kind in _MAY_BE_DYNAMIC:
@@ -183,7 +189,7 @@ def _protocol_key(group: NamedGroup) -> Hashable:
         frame.echo_time_ms, frame.repetition_time_ms, frame.flip_angle,
         frame.frame_of_reference_uid, frame.image_type[2:],
         tuple(np.round(block / SAME_GRID_MM).astype(int).tolist()),
-        tuple(round(x, 3) for x in frame.orientation),
+        tuple(round(x, 3) for x in frame.orientation + frame.pixel_spacing),
     )  # fmt: skip
 
 
@@ -191,6 +197,7 @@ def _as_phases(groups: list[NamedGroup]) -> list[NamedGroup]:
     """Return the groups as numbered phases if they are a dynamic scan."""
     says_dynamic = groups[0].sequence.kind == SequenceKind.DCE
     starts = [_start_s(group) for group in groups]
+    listed_at = min(group.listed_at for group in groups)
     known = [start for start in starts if start is not None]
     if len(groups) < (1 if says_dynamic else 3):
         return groups
@@ -198,7 +205,11 @@ def _as_phases(groups: list[NamedGroup]) -> list[NamedGroup]:
         if not says_dynamic:
             return groups
         return [
-            replace(group, sequence=replace(group.sequence, phase=number))
+            replace(
+                group,
+                sequence=replace(group.sequence, phase=number),
+                listed_at=listed_at,
+            )
             for number, group in enumerate(groups)
         ]
     kind = groups[0].sequence.kind
@@ -211,6 +222,7 @@ def _as_phases(groups: list[NamedGroup]) -> list[NamedGroup]:
             sequence=Sequence(
                 kind, time_s=round(start - order[0], 4), phase=order.index(start)
             ),
+            listed_at=listed_at,
         )
         for group, start in zip(groups, known, strict=True)
     ]
@@ -229,7 +241,7 @@ def _listing_order(group: NamedGroup) -> tuple[float, ...]:
     """Return a key that lists volumes by series, echo, b-value and time."""
     frame, sequence = group.frames[0], group.sequence
     return (
-        float(frame.series_number),
+        float(group.listed_at),
         frame.echo_time_ms or 0.0,
         sequence.b_value_s_mm2 or 0.0,
         float(sequence.phase or 0),
