@@ -230,25 +230,25 @@ class _GlobalPart(nn.Module):
 class _FinePart(nn.Module):
     """Q-values at steps of one and one half base unit, inside small cubes.
 
-    Not normalized: statistics would depend on where the cube was cut.
+    Group statistics depend on where a cube is cut; that is harmless as long as cubes
+    of one size are cut around landmarks in training and in search alike.
     """
 
     def __init__(self, config: DenseQConfig) -> None:
         super().__init__()
         c = config.fine_channels
-        self.enter = nn.Conv3d(8, config.channels[0], 3, padding=1)
-        self.mix = nn.Conv3d(2 * config.channels[0], c, 3, padding=1)
-        self.residual = nn.Conv3d(c, c, 3, padding=2, dilation=2)
+        self.enter = _ConvBlock(8, config.channels[0])
+        self.mix = _ConvBlock(2 * config.channels[0], c)
+        self.residual = _ConvBlock(c, c, dilation=2)
         self.hidden = _hidden(c, config.head_channels)
         self.head_one = QHead(config.n_landmarks, config.head_channels)
         self.head_half = QHead(config.n_landmarks, config.head_channels)
 
     def forward(self, cubes: Tensor, context: Tensor) -> Tensor:
         """Return hidden maps of cubes (n, 1, ...) given on the half-unit grid."""
-        x = functional.leaky_relu(self.enter(space_to_depth(cubes)), 0.01)
-        x = functional.leaky_relu(self.mix(torch.cat([x, context], dim=1)), 0.01)
-        x = functional.leaky_relu(x + self.residual(x), 0.01)
-        hidden: Tensor = self.hidden(x)
+        x = self.enter(space_to_depth(cubes))
+        x = self.mix(torch.cat([x, context], dim=1))
+        hidden: Tensor = self.hidden(x + self.residual(x))
         return hidden
 
 
