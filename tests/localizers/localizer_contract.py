@@ -107,7 +107,8 @@ class LocalizerContract:
 
     def test_it_tells_what_was_run(self, localizer, found):
         assert found.localizer == localizer.name
-        assert len(found.model_sha256) == 64
+        # Empty is for agents that were never saved.
+        assert len(found.model_sha256) in {0, 64}
         assert found.seconds > 0
         assert found.device == "cpu"
         assert [result.name for result in found.results] == list(localizer.landmarks)
