@@ -178,6 +178,58 @@ def test_echoes_are_volumes_of_their_own(tmp_path, write_series):
     assert names(read_dicom_study(tmp_path)) == ["T2w", "T2w (2)"]
 
 
+def test_planes_tell_equal_sequences_apart(tmp_path, write_series, edit):
+    write_series(tmp_path / "ax")
+    for k, path in enumerate(write_series(tmp_path / "sag", SeriesNumber=2)):
+        edit(path, SeriesInstanceUID="1.2.826.0.1.2")
+        edit(path, ImageOrientationPatient=[0, 1, 0, 0, 0, -1])
+        edit(path, ImagePositionPatient=[3.0 * k, 0, 0])
+    assert names(read_dicom_study(tmp_path)) == ["T2w axial", "T2w sagittal"]
+
+
+def test_another_modality_is_not_called_mr(tmp_path, write_series):
+    write_series(tmp_path, Modality="CT")
+    assert names(read_dicom_study(tmp_path)) == ["CT series 1"]
+
+
+def test_a_color_picture_is_left_out_by_name(tmp_path, write_series):
+    write_series(tmp_path / "good")
+    tags = {"SamplesPerPixel": 3, "SeriesInstanceUID": "1.2.826.0.1.2"}
+    write_series(tmp_path / "color", n=3, prefix="c", **tags)
+    study = read_dicom_study(tmp_path)
+    assert names(study) == ["T2w"]
+    assert study.warnings == ("c-0.dcm and 2 more: is a color image; left out",)
+
+
+def test_a_deflated_file_is_refused(tmp_path, write_series):
+    """It could unpack to any size before its header can be seen."""
+    path = write_series(tmp_path)[0]
+    ds = pydicom.dcmread(path)
+    ds.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    ds.save_as(path)
+    assert "im-0.dcm: is a deflated DICOM file" in said_about(tmp_path)
+
+
+def test_linked_files_are_read(tmp_path, write_series):
+    """Data sets under git-annex are links; only detached data files are refused."""
+    (tmp_path / "links").mkdir()
+    for path in write_series(tmp_path / "store"):
+        (tmp_path / "links" / path.name).symlink_to(path)
+    assert names(read_dicom_study(tmp_path / "links")) == ["T2w"]
+
+
+def test_a_report_beside_the_images_is_passed_over(tmp_path, write_series):
+    path = write_series(tmp_path)[0]
+    ds = pydicom.dcmread(path)
+    for name in ("Rows", "ImagePositionPatient", "PixelData"):
+        delattr(ds, name)
+    ds.SOPClassUID = pydicom.uid.ComprehensiveSRStorage
+    ds.save_as(tmp_path / "report.dcm")
+    study = read_dicom_study(tmp_path)
+    assert names(study) == ["T2w"]
+    assert study.warnings == ()
+
+
 def test_images_that_nothing_tells_apart_are_refused(tmp_path, write_series):
     write_series(tmp_path, prefix="a")
     write_series(tmp_path, prefix="b")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_midrl.data.progress import Progress, finish
+from napari_midrl.data.sequence import SequenceKind
 from napari_midrl.data.study import Study
 from napari_midrl.data.volume import Provenance, Volume
 from napari_midrl.errors import ImageError, SeriesError
@@ -20,7 +21,7 @@ from napari_midrl.io.dicom_groups import (
 from napari_midrl.io.dicom_headers import is_dicom, read_frames
 from napari_midrl.io.dicom_sequences import name_phases
 from napari_midrl.io.dicom_volumes import build
-from napari_midrl.io.names import unique_names
+from napari_midrl.io.names import unique_names, with_planes
 from napari_midrl.io.untrusted import ReadLimits, untrusted
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def dicom_study(
         problems.append("the volumes have different frames of reference; the patient "
                         "may have moved between them")  # fmt: skip
     name = "case-" + hashlib.sha256(once[0].study_uid.encode()).hexdigest()[:8]
-    return Study(name, unique_names(volumes), tuple(problems))
+    return Study(name, unique_names(with_planes(volumes)), tuple(problems))
 
 
 def _sorted_groups(
@@ -178,8 +179,9 @@ def _volume(
     array, grid, notes = build(frames, limits, decoded)
     number = frame.series_number
     name = sequence.label
-    if sequence.kind.value == "MR":
-        name = name.replace("MR", f"MR series {number}", 1)
+    if sequence.kind == SequenceKind.UNKNOWN:
+        # The description would tell more, but people type patients' names into it.
+        name = name.replace("MR", f"{frame.modality} series {number}", 1)
     details = {
         "series number": str(number),
         "files": str(len({f.path for f in frames})),

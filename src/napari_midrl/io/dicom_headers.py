@@ -60,7 +60,9 @@ class Frame:
     path, index, n_in_file
         File, number of the frame in it from 0, and frames in the file.
     series_uid, series_number, study_uid, sop_uid, frame_of_reference_uid
-        Identifiers as in DICOM; `series_number` is -1 where absent.
+        Identifiers as in DICOM; `series_number` is 0 where absent.
+    modality
+        ``"MR"`` and so on.
     patient
         A hash that tells two patients apart and names neither.
     rows, columns, bits, position, orientation, pixel_spacing
@@ -95,6 +97,7 @@ class Frame:
     study_uid: str
     sop_uid: str
     frame_of_reference_uid: str
+    modality: str
     patient: str
     rows: int
     columns: int
@@ -216,10 +219,11 @@ def _frame(path: Path, ds: Dataset, index: int, groups: dict[str, Any]) -> Frame
         index=index,
         n_in_file=max(int(ds.get("NumberOfFrames") or 1), 1),
         series_uid=str(ds.SeriesInstanceUID),
-        series_number=_integer(get("SeriesNumber"), -1) or 0,
+        series_number=_integer(get("SeriesNumber")) or 0,
         study_uid=str(get("StudyInstanceUID") or ""),
         sop_uid=str(get("SOPInstanceUID") or path),
         frame_of_reference_uid=str(get("FrameOfReferenceUID") or ""),
+        modality=str(get("Modality") or "MR"),
         patient=hashlib.sha256(str(ds.get("PatientID", "")).encode()).hexdigest()[:8],
         rows=int(get("Rows")),
         columns=int(get("Columns")),
@@ -305,10 +309,10 @@ def _number(value: Any) -> float | None:
     return number if np.isfinite(number) else None
 
 
-def _integer(value: Any, default: int | None = None) -> int | None:
-    """Return a whole number, or the default."""
+def _integer(value: Any) -> int | None:
+    """Return a whole number, or None."""
     number = _number(value)
-    return default if number is None else int(number)
+    return None if number is None else int(number)
 
 
 def _numbers(value: Any, n: int) -> tuple[float, ...]:

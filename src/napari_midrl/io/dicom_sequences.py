@@ -137,6 +137,8 @@ def subtraction(post: Volume, pre: Volume) -> Volume:
 
 def _kind(frame: Frame) -> SequenceKind:
     """Return the kind of contrast of one frame."""
+    if frame.modality != "MR":
+        return SequenceKind.UNKNOWN
     if set(frame.image_type) & _MAPS and "ADC" not in frame.image_type:
         return SequenceKind.UNKNOWN
     for code, kind in _BY_IMAGE_TYPE.items():

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from napari_midrl.data.volume import Volume
+
+_PLANES = {
+    "S": "axial",
+    "I": "axial",
+    "A": "coronal",
+    "P": "coronal",
+    "L": "sagittal",
+    "R": "sagittal",
+}
 
 
 def unique_names(volumes: Iterable[Volume]) -> tuple[Volume, ...]:
@@ -19,6 +29,28 @@ def unique_names(volumes: Iterable[Volume]) -> tuple[Volume, ...]:
         taken.add(name)
         renamed.append(volume if name == volume.name else volume.renamed(name))
     return tuple(renamed)
+
+
+def with_planes(volumes: Iterable[Volume]) -> tuple[Volume, ...]:
+    """Return the volumes, those of one name told apart by their slice planes.
+
+    Two volumes ``T2w``, one cut sagittally, become ``T2w axial`` and ``T2w sagittal``.
+    """
+    listed = tuple(volumes)
+    planes: dict[str, set[str]] = defaultdict(set)
+    for volume in listed:
+        planes[volume.name].add(_plane(volume))
+    return tuple(
+        volume.renamed(f"{volume.name} {_plane(volume)}")
+        if len(planes[volume.name]) > 1
+        else volume
+        for volume in listed
+    )
+
+
+def _plane(volume: Volume) -> str:
+    """Return the patient plane closest to the slices, which k counts."""
+    return _PLANES[volume.grid.axis_codes[2]]
 
 
 def free_name(name: str, taken: set[str]) -> str:
