@@ -67,8 +67,8 @@ class DenseQConfig:
     head_channels: int = 64
 
     def __post_init__(self) -> None:
-        if self.n_landmarks < 1 or self.base_mm <= 0:
-            msg = f"need a landmark and a positive base_mm, got {self}"
+        if self.n_landmarks < 1 or not 0 < self.base_mm < float("inf"):
+            msg = f"need a landmark and a positive, finite base_mm, got {self}"
             raise ValueError(msg)
 
 

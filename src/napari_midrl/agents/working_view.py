@@ -56,6 +56,8 @@ class WorkingView:
         Where its voxels lie; axes run to L, P, S.
     scale
         How intensities were normalized, for the finer cubes.
+    darkest
+        Smallest intensity of the volume, in its own units: what lies beyond its rim.
     low, high
         First and last base position inside the volume, shape (3,), base units.
     """
@@ -63,6 +65,7 @@ class WorkingView:
     array: npt.NDArray[np.float32]
     grid: VoxelGrid
     scale: IntensityScale
+    darkest: float
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
 
@@ -80,17 +83,25 @@ def working_view(volume: Volume, base_mm: float) -> WorkingView:
     Raises
     ------
     SearchError
-        If the volume is empty, constant, has values that are not finite, or covers
-        far more than a body.
+        If the volume is constant, has values that are not finite, is smaller than
+        `COARSEST_LEVEL` base units along two axes, or covers far more than a body.
     """
-    array = np.asarray(volume.array, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        array = np.asarray(volume.array, dtype=np.float32)
     if not np.isfinite(array).all():
         msg = f"{volume.name}: the volume has values that are not finite"
         raise SearchError(msg)
-    if float(array.min()) == float(array.max()):
+    darkest = float(array.min())
+    if darkest == float(array.max()):
         msg = f"{volume.name}: all voxels have the same value, there is nothing to see"
         raise SearchError(msg)
     inner = volume.grid.bounding_grid(base_mm)
+    if sorted(inner.shape_ijk)[1] < COARSEST_LEVEL:
+        msg = (
+            f"{volume.name}: {volume.grid.size_mm.round(1)} mm is too small to search "
+            f"at {base_mm} mm"
+        )
+        raise SearchError(msg)
     if np.prod(np.array(inner.shape_ijk, dtype=float)) > MAX_VIEW_VOXELS:
         msg = (
             f"{volume.name}: {inner.size_mm.round()} mm is too large to search at "
@@ -98,13 +109,13 @@ def working_view(volume: Volume, base_mm: float) -> WorkingView:
         )
         raise SearchError(msg)
     padded = _padded(inner)
-    seen = sample_smoothly(array, volume.grid, padded)
+    seen = sample_smoothly(array, volume.grid, padded, darkest)
     inside = _inside(volume.grid, padded)
     scale = intensity_scale(seen[inside])
     low = (padded.to_ijk(inner.to_lps_mm((0, 0, 0)))).round()
     high = low + np.array(inner.shape_ijk) - 1
     view = np.where(inside, scale.apply(seen), np.float32(0))
-    return WorkingView(view, padded, scale, low, high)
+    return WorkingView(view, padded, scale, darkest, low, high)
 
 
 def cube_at(
@@ -125,7 +136,7 @@ def cube_at(
     affine[:3, :3] /= 2
     affine[:3, 3] = view.grid.to_lps_mm(corner - 0.25)
     grid = VoxelGrid((2 * size, 2 * size, 2 * size), affine)
-    seen = sample_smoothly(np.asarray(volume.array), volume.grid, grid)
+    seen = sample_smoothly(volume.array, volume.grid, grid, view.darkest)
     inside = _inside(volume.grid, grid)
     return np.where(inside, view.scale.apply(seen), np.float32(0))
 
@@ -150,12 +161,22 @@ def intensity_scale(values: npt.NDArray[np.floating]) -> IntensityScale:
 
 
 def sample_smoothly(
-    array: npt.NDArray[np.floating], grid: VoxelGrid, target: VoxelGrid
+    array: npt.NDArray[np.generic], grid: VoxelGrid, target: VoxelGrid, outside: float
 ) -> npt.NDArray[np.float32]:
     """Return the array on a target grid, averaged where the target is coarser.
 
     Linear interpolation alone skips voxels when the target is much coarser, which
     aliases texture into structure; the mean over 2x2x2 sub-voxels does not.
+
+    Parameters
+    ----------
+    array, grid
+        What is seen, and where its voxels are.
+    target
+        Where it is wanted.
+    outside
+        Value beyond the array. Sub-voxels at its rim take part with it, so it must
+        be in the array's own units; 0 could be brighter than anything inside.
     """
     coarse = target.spacing_mm.min() > 1.5 * grid.spacing_mm.min()
     n = 2 if coarse else 1
@@ -165,10 +186,28 @@ def sample_smoothly(
     affine[:3, 3] = target.affine_lps[:3, 3] - spacing.sum(axis=1) * (n - 1) / 2
     i, j, k = target.shape_ijk
     finer = VoxelGrid((n * i, n * j, n * k), affine)
-    sampled = resample(array, grid, finer).astype(np.float32)
+    near, near_grid = _part_near(array, grid, finer)
+    sampled = resample(near, near_grid, finer, outside=outside).astype(np.float32)
     blocks = sampled.reshape(i, n, j, n, k, n)
     mean: npt.NDArray[np.float32] = blocks.mean(axis=(1, 3, 5))
     return mean
+
+
+def _part_near(
+    array: npt.NDArray[np.generic], grid: VoxelGrid, target: VoxelGrid
+) -> tuple[npt.NDArray[np.generic], VoxelGrid]:
+    """Return the part of an array that a target may touch, with room around it.
+
+    A small cube then costs the same in a large volume as in a small one.
+    """
+    corners_ijk = grid.to_ijk(target.corners_lps_mm)
+    last = np.array(grid.shape_ijk) - 1
+    first = np.clip(np.floor(corners_ijk.min(axis=0)) - 2, 0, last).astype(int)
+    end = np.clip(np.ceil(corners_ijk.max(axis=0)) + 2, first, last).astype(int) + 1
+    affine = grid.affine_lps.copy()
+    affine[:3, 3] = grid.to_lps_mm(first)
+    part = array[first[0] : end[0], first[1] : end[1], first[2] : end[2]]
+    return part, VoxelGrid((part.shape[0], part.shape[1], part.shape[2]), affine)
 
 
 def _padded(inner: VoxelGrid) -> VoxelGrid:

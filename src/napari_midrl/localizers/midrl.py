@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
@@ -63,9 +64,15 @@ class MidrlLocalizer:
         card = pack.card
         try:
             config = DenseQConfig(n_landmarks=len(card.landmarks), **card.config)
-            network = DenseQNetwork(config)
-            weights = {k: torch.from_numpy(v.copy()) for k, v in pack.tensors.items()}
-            network.load_state_dict(weights)
+            # Without memory of its own until the weights prove to fit: the numbers
+            # of the card are a stranger's.
+            with torch.device("meta"):
+                network = DenseQNetwork(config)
+            weights = {
+                name: torch.from_numpy(array.astype(np.float32))
+                for name, array in pack.tensors.items()
+            }
+            network.load_state_dict(weights, assign=True)
         except (TypeError, ValueError, RuntimeError) as error:
             cause = f"the weights do not fit the model card: {error}"
             raise PackError(cause, pack.folder) from error
@@ -92,7 +99,8 @@ class MidrlLocalizer:
             If the volume cannot be searched or a landmark is unknown.
         """
         begun = time.perf_counter()
-        names = self._landmarks if settings.landmarks is None else settings.landmarks
+        wanted = self._landmarks if settings.landmarks is None else settings.landmarks
+        names = tuple(dict.fromkeys(wanted))
         unknown = [name for name in names if name not in self._landmarks]
         if unknown or not names:
             msg = (

@@ -1,0 +1,358 @@
+"""Tests for napari_midrl.localizers.midrl.
+
+The search is tested with an oracle in the place of the trained network: it finds a
+bright blob in what it is shown and tells the exact distance to be gained by every
+move. What the search then reports is known, to the half base unit, on every grid.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from localizer_contract import LocalizerContract, oblique_grid
+from torch import nn
+
+from napari_midrl.agents.dense_lookup import DIRECTIONS
+from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork, GlobalMaps
+from napari_midrl.data.progress import SearchProgress, finish
+from napari_midrl.data.settings import SearchSettings
+from napari_midrl.data.trajectory import SearchState
+from napari_midrl.data.volume import Volume
+from napari_midrl.errors import PackError, SearchError
+from napari_midrl.geometry.grid import VoxelGrid
+from napari_midrl.io.model_store import read_pack, write_pack
+from napari_midrl.localizers.midrl import MidrlLocalizer, pick_device
+
+BASE_MM = 2.0
+TINY = {"channels": [4, 4, 4], "fine_channels": 4, "head_channels": 4}
+OFFSETS = torch.tensor([[0.0, 0, 0], [3, -2, 2]])
+"""Of the landmarks from the blob, base units."""
+
+NAMES = ("blob", "beside")
+
+
+def centroid(array):
+    """Return the middle of the brightest part, in voxels."""
+    weight = (array - (array.min() + 0.5 * (array.max() - array.min()))).clamp(min=0)
+    axes = [torch.arange(float(n)) for n in array.shape]
+    index = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+    return (weight[..., None] * index).sum(dim=(0, 1, 2)) / weight.sum()
+
+
+@dataclass(frozen=True)
+class ExactField:
+    """Minus the distance, in steps, that each move would leave to the landmark."""
+
+    targets: torch.Tensor
+    step: float
+
+    def __call__(self, positions):
+        led = positions[:, :, None] + self.step * DIRECTIONS
+        return -(led - self.targets[:, None, None]).norm(dim=-1) / self.step
+
+    def only(self, agents):
+        return replace(self, targets=self.targets[agents])
+
+
+class Oracle(nn.Module):
+    """Stands for a perfectly trained network."""
+
+    def __init__(self, offsets=OFFSETS):
+        super().__init__()
+        self.config = DenseQConfig(n_landmarks=len(offsets), base_mm=BASE_MM)
+        self.offsets = offsets
+
+    def encode(self, volume):
+        targets = centroid(volume) + self.offsets
+        fields = ExactField(targets, 4.0), ExactField(targets, 2.0)
+        return GlobalMaps(fields, torch.zeros(1, 1, 1, 1, 1))
+
+    def refine(self, cubes, features, corners, landmarks):
+        """Look again, in the cubes: half-unit voxels, the first two in block 0."""
+        local = torch.stack([centroid(cube) / 2 - 0.25 for cube in cubes])
+        targets = local + self.offsets[landmarks]
+        return ExactField(targets, 1.0), ExactField(targets, 0.5)
+
+
+def blob(grid, place_lps_mm, sigma_mm=7.0):
+    """Return an image of one bright blob on any grid."""
+    voxels = np.stack(np.meshgrid(*map(np.arange, grid.shape_ijk), indexing="ij"), -1)
+    away_mm = np.linalg.norm(grid.to_lps_mm(voxels) - np.array(place_lps_mm), axis=-1)
+    array = 1000 * np.exp(-0.5 * (away_mm / sigma_mm) ** 2)
+    return Volume(array.astype(np.int16), grid, "blob")
+
+
+def lps_grid(shape, spacing_mm):
+    affine = np.diag([*spacing_mm, 1.0])
+    affine[:3, 3] = -np.array(spacing_mm) * (np.array(shape) - 1) / 2
+    return VoxelGrid(shape, affine)
+
+
+GRID = lps_grid((60, 56, 40), (1.6, 1.7, 2.4))
+PLACE_LPS_MM = np.array([11.3, -6.4, 4.2])
+QUICK = SearchSettings(n_starts=4, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def oracle():
+    return MidrlLocalizer("oracle", NAMES, Oracle())
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    torch.manual_seed(0)
+    config = DenseQConfig(
+        n_landmarks=2, base_mm=BASE_MM, channels=(4, 4, 4), fine_channels=4
+    )
+    return MidrlLocalizer("untrained", NAMES, DenseQNetwork(config))
+
+
+class TestOracle(LocalizerContract):
+    """Half a base unit is 1 mm here; the nearest lattice point is within 0.87 mm."""
+
+    tolerance_mm = 1.2
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def localizer(cls):
+        return MidrlLocalizer("oracle", NAMES, Oracle())
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def scene(cls):
+        return lambda grid: blob(grid, PLACE_LPS_MM)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def truth(cls):
+        return {
+            name: PLACE_LPS_MM + BASE_MM * offset.numpy()
+            for name, offset in zip(NAMES, OFFSETS, strict=True)
+        }
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def grid(cls):
+        return GRID
+
+
+@pytest.mark.parametrize("n_starts", [1, 24])
+@pytest.mark.parametrize("name", ["oracle", "untrained"])
+def test_every_row_is_one_step_from_the_one_before(name, n_starts, request):
+    """Untrained agents wander, split into basins and press against the border."""
+    localizer = request.getfixturevalue(name)
+    settings = SearchSettings(n_starts=n_starts, device="cpu")
+    found = finish(localizer.localize(blob(GRID, PLACE_LPS_MM), settings))
+    assert len(found.trajectories) == 2 * n_starts
+    for walk in found.trajectories:
+        moved_mm = np.diff(walk.positions_lps_mm, axis=0)
+        wanted_mm = walk.step_sizes_mm[:-1, None] * DIRECTIONS.numpy()[walk.actions]
+        np.testing.assert_allclose(moved_mm, wanted_mm, atol=1e-3)
+        np.testing.assert_array_equal(walk.q_values.argmax(axis=1), walk.actions)
+        np.testing.assert_array_equal(walk.positions_lps_mm[-1], walk.endpoint_lps_mm)
+        assert (np.diff(walk.scales) >= 0).all()
+        np.testing.assert_array_equal(
+            walk.step_sizes_mm, BASE_MM * np.array([4, 2, 1, 0.5])[walk.scales]
+        )
+
+
+def test_the_first_start_is_the_middle_of_the_volume(oracle):
+    found = finish(oracle.localize(blob(GRID, PLACE_LPS_MM), QUICK))
+    first_lps_mm = found.trajectories[0].positions_lps_mm[0]
+    np.testing.assert_allclose(first_lps_mm, GRID.center_lps_mm, atol=BASE_MM)
+
+
+def test_all_starts_agree_with_the_oracle(oracle):
+    settings = SearchSettings(n_starts=24, device="cpu")
+    found = finish(oracle.localize(blob(GRID, PLACE_LPS_MM), settings))
+    assert all(result.agreement == 1 for result in found.results)
+    assert all(result.confidence == 1 for result in found.results)
+    assert all(0 < result.spread_mm < 1 for result in found.results)
+    assert all(walk.terminated for walk in found.trajectories)
+
+
+def test_a_landmark_outside_the_volume_is_said_to_be_outside():
+    outside = MidrlLocalizer("oracle", ("far",), Oracle(torch.tensor([[60.0, 0, 0]])))
+    result = finish(outside.localize(blob(GRID, PLACE_LPS_MM), QUICK)).results[0]
+    assert result.state == SearchState.OUTSIDE
+    assert result.position_lps_mm is None
+
+
+def test_a_landmark_near_the_edge_is_found():
+    place_lps_mm = GRID.corners_lps_mm[0] + 5 * BASE_MM
+    localizer = MidrlLocalizer("oracle", ("blob",), Oracle(OFFSETS[:1]))
+    volume = blob(GRID, place_lps_mm, sigma_mm=3)
+    result = finish(localizer.localize(volume, QUICK)).results[0]
+    assert np.linalg.norm(result.position_lps_mm - place_lps_mm) < BASE_MM
+
+
+def test_agents_that_scatter_found_nothing(untrained):
+    settings = SearchSettings(n_starts=24, device="cpu")
+    found = finish(untrained.localize(blob(GRID, PLACE_LPS_MM), settings))
+    assert all(
+        r.state != SearchState.FOUND or r.agreement > 0.25 for r in found.results
+    )
+    assert all(
+        (r.position_lps_mm is None) == (r.state != "found") for r in found.results
+    )
+
+
+@pytest.mark.parametrize("max_steps", [1, 7, 12])
+def test_the_budget_counts_the_steps_of_all_scales(oracle, max_steps):
+    settings = replace(QUICK, max_steps=max_steps)
+    volume = blob(GRID, PLACE_LPS_MM)
+    steps_taken = 0
+    task = oracle.localize(volume, settings)
+    while True:
+        try:
+            report = next(task)
+        except StopIteration as stop:
+            found = stop.value
+            break
+        steps_taken += isinstance(report, SearchProgress)
+    assert all(walk.n_steps <= max_steps for walk in found.trajectories)
+    # Each scale looks at least once, even with nothing left to spend.
+    assert steps_taken <= max_steps * 2 + 4
+    assert not any(walk.terminated for walk in found.trajectories)
+    assert {r.state for r in found.results} == {SearchState.NOT_CONVERGED}
+
+
+def test_the_agents_report_where_they_are(oracle):
+    volume = blob(GRID, PLACE_LPS_MM)
+    reports = [
+        report
+        for report in oracle.localize(volume, QUICK)
+        if isinstance(report, SearchProgress)
+    ]
+    assert {report.positions_lps_mm.shape for report in reports} == {(2, 4, 3)}
+    last_lps_mm = reports[-1].positions_lps_mm[0]
+    assert np.linalg.norm(last_lps_mm - PLACE_LPS_MM, axis=-1).max() < 2 * BASE_MM
+    sizes = [report.box_sizes_mm.max() for report in reports]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_one_landmark_alone_is_found_where_it_is_among_others(untrained):
+    volume = blob(GRID, PLACE_LPS_MM)
+    both = finish(untrained.localize(volume, QUICK))
+    alone = finish(untrained.localize(volume, replace(QUICK, landmarks=("beside",))))
+    assert alone.results[0].state == both.results[1].state
+    assert alone.results[0].agreement == both.results[1].agreement
+
+
+def test_a_name_asked_for_twice_is_sought_once(oracle):
+    settings = replace(QUICK, landmarks=("beside", "blob", "beside"))
+    found = finish(oracle.localize(blob(GRID, PLACE_LPS_MM), settings))
+    assert [result.name for result in found.results] == ["beside", "blob"]
+
+
+def test_the_same_search_gives_the_same_trajectories(untrained):
+    volume = blob(oblique_grid(GRID), PLACE_LPS_MM)
+    settings = SearchSettings(n_starts=22, seed=5, device="cpu")
+    one, two = (finish(untrained.localize(volume, settings)) for _ in range(2))
+    assert one.results == two.results
+    for walk, again in zip(one.trajectories, two.trajectories, strict=True):
+        np.testing.assert_array_equal(walk.positions_lps_mm, again.positions_lps_mm)
+        np.testing.assert_array_equal(walk.q_values, again.q_values)
+
+
+def test_closing_a_search_leaves_the_gradient_mode_as_it_was(untrained):
+    task = untrained.localize(blob(GRID, PLACE_LPS_MM), QUICK)
+    for _ in range(5):
+        next(task)
+        assert not torch.is_inference_mode_enabled()
+    task.close()
+    assert torch.is_grad_enabled()
+
+
+def test_asking_for_nothing_is_an_error(oracle):
+    settings = replace(QUICK, landmarks=())
+    with pytest.raises(SearchError, match="blob"):
+        finish(oracle.localize(blob(GRID, PLACE_LPS_MM), settings))
+
+
+def test_names_must_fit_the_agents():
+    with pytest.raises(ValueError, match="2 agents"):
+        MidrlLocalizer("oracle", ("blob",), Oracle())
+
+
+def test_a_gpu_is_used_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device("auto") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert pick_device("auto") == "cuda"
+
+
+def saved_pack(folder, network, **changes):
+    config = {"base_mm": BASE_MM, **TINY, **changes.pop("config", {})}
+    card = {
+        "name": "tiny",
+        "title": "Tiny",
+        "version": "1",
+        "description": "For tests.",
+        "architecture": "midrl-dense",
+        "config": config,
+        "landmarks": list(NAMES),
+        "training": {
+            "recipe": "none",
+            "data": "none",
+            "licence": "none",
+            "seed": 0,
+            "n_updates": 0,
+            "seconds": 0.0,
+        },
+        "intended_use": "Tests.",
+        "limits": "Not a medical device.",
+        **changes,
+    }
+    write_pack(folder, card, {k: t.numpy() for k, t in network.state_dict().items()})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tiny_network():
+    torch.manual_seed(1)
+    sizes = {"channels": (4, 4, 4), "fine_channels": 4, "head_channels": 4}
+    return DenseQNetwork(DenseQConfig(n_landmarks=2, base_mm=BASE_MM, **sizes))
+
+
+def test_a_saved_pack_searches_as_the_network_it_was_saved_from(tmp_path, tiny_network):
+    loaded = MidrlLocalizer.from_pack(read_pack(saved_pack(tmp_path, tiny_network)))
+    direct = MidrlLocalizer("tiny", NAMES, tiny_network)
+    volume = blob(GRID, PLACE_LPS_MM)
+    one, two = (finish(x.localize(volume, QUICK)) for x in (loaded, direct))
+    assert one.results == two.results
+    assert len(one.model_sha256) == 64
+    assert two.model_sha256 == ""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"config": {"channels": [8, 8, 8]}},
+        {"config": {"channels": "many"}},
+        {"config": {"channels": [10**7, 10**7, 10**7]}},
+        {"config": {"kernel": 5}},
+        {"config": {"base_mm": -1}},
+        {"config": {"base_mm": float("nan")}},
+        {"config": {"n_landmarks": 2}},
+        {"landmarks": ["one", "two", "three"]},
+    ],
+)
+def test_weights_that_do_not_fit_their_card_are_refused(
+    tmp_path, tiny_network, changes
+):
+    """Nor do numbers of a hostile card take the memory they ask for."""
+    pack = read_pack(saved_pack(tmp_path, tiny_network, **changes))
+    with pytest.raises(PackError, match="do not fit") as caught:
+        MidrlLocalizer.from_pack(pack)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_loading_a_pack_leaves_the_random_numbers_of_others_alone(
+    tmp_path, tiny_network
+):
+    pack = read_pack(saved_pack(tmp_path, tiny_network))
+    before = torch.random.get_rng_state()
+    MidrlLocalizer.from_pack(pack)
+    assert torch.equal(torch.random.get_rng_state(), before)
