@@ -201,6 +201,14 @@ class TestPublished2d(LocalizerContract):
         assert walks[0].positions_lps_mm[0, 2] == 0
 
 
+def test_one_agent_is_not_asked_for_two_landmarks_in_one_slice():
+    """It would go to the same place twice and the table would show two landmarks."""
+    agents = replace(untrained(TINY_2D), landmarks=("heart", "kidney"))
+    volume = blob(GRID_2D, (0, 0, 0))
+    with pytest.raises(SearchError, match=r"which of \['heart', 'kidney'\]"):
+        finish(PublishedLocalizer(agents).localize(volume, SearchSettings()))
+
+
 def cut_in_two(volume):
     """Return the lowest three slices along S only."""
     shape = (*volume.grid.shape_ijk[:2], 3)

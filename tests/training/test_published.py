@@ -87,8 +87,8 @@ def test_a_few_updates_then_a_search(preset):
     assert np.isfinite(reports[-1].metrics["loss"])
     assert reports[-1].metrics["epsilon"] < 0.1
     volume = CASES[0][0]
-    task = PublishedLocalizer(agents).localize(volume, SearchSettings(n_starts=3))
-    assert len(finish(task).trajectories) == 6
+    task = PublishedLocalizer(agents).localize(volume, SearchSettings(("b",), 3))
+    assert len(finish(task).trajectories) == 3
 
 
 @pytest.mark.parametrize("preset", [TINY_2D, TINY_3D])
@@ -142,6 +142,8 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         train(checkpoint_folder=tmp_path, seed=5)
     with pytest.raises(PackError, match="preset differs"):
         train(replace(TINY_3D, discount=0.8), checkpoint_folder=tmp_path)
+    with pytest.raises(PackError, match="images differs"):
+        train(cases=[CASES[1], CASES[0], CASES[2]], checkpoint_folder=tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["card", "tensors", "gone", "format", "elsewhere"])

@@ -12,6 +12,7 @@ replay alike, never as the frames of an earlier episode.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -131,6 +132,14 @@ class VolumeBank:
     def n_scales(self) -> int:
         """Scales from coarse to fine."""
         return int(self.strides.shape[1])
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the gray values, their shapes and the schedules."""
+        digest = hashlib.sha256()
+        for tensor in (self.voxels, self.shapes_ijk, self.strides, self.step_voxels):
+            digest.update(tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     @property
     def device(self) -> torch.device:

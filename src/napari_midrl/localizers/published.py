@@ -88,7 +88,9 @@ class PublishedLocalizer:
         """Yield progress while searching and return what was found.
 
         See `napari_midrl.localizers.base.Localizer`. Agents step whole voxels, so an
-        answer is a voxel of the volume (or a median of some).
+        answer is a voxel of the volume (or a median of some). The one agent of a
+        slice goes to whatever landmark the slice shows and the caller names it, so it
+        takes one name at a time.
         """
         began = time.perf_counter()
         landmarks = self._wanted(settings)
@@ -127,6 +129,12 @@ class PublishedLocalizer:
         unknown = [name for name in wanted if name not in self.landmarks]
         if unknown or not wanted:
             msg = f"{self.name} knows {list(self.landmarks)}, asked for {list(wanted)}"
+            raise SearchError(msg)
+        if self._agents.preset.one_agent and len(wanted) > 1:
+            msg = (
+                f"{self.name} has one agent, which finds the one landmark a slice "
+                f"shows; name which of {list(wanted)} that is"
+            )
             raise SearchError(msg)
         return wanted
 

@@ -287,7 +287,7 @@ class _Training:
         return {
             "preset": repr(self.preset),
             "landmarks": list(self.world.landmarks),
-            "n_volumes": len(self.world.bank.offsets),
+            "images": self.world.bank.sha256,
             "seed": self.settings.seed,
             "n_episodes": self.settings.n_episodes,
             "copy_target": self.settings.copy_target,
