@@ -172,6 +172,19 @@ def test_one_slice_with_another_b_value_does_not_pass_silently(
     assert "missing between im-1.dcm and im-3.dcm" in said_about(tmp_path)
 
 
+def test_a_slice_of_another_kind_is_not_listed_as_a_volume(
+    tmp_path, write_series, edit
+):
+    write_series(tmp_path)
+    path = write_series(tmp_path / "more", n=6)[5]
+    edit(path, ImageType=["DERIVED", "SECONDARY"], SOPInstanceUID="1.2.3")
+    for k in range(5):
+        (tmp_path / "more" / f"im-{k}.dcm").unlink()
+    study = read_dicom_study(tmp_path)
+    assert names(study) == ["T2w"]
+    assert "(im-5.dcm): a single slice that fits no volume" in study.warnings[0]
+
+
 def test_echoes_are_volumes_of_their_own(tmp_path, write_series):
     for te in (20, 80):
         write_series(tmp_path, prefix=f"te{te}", EchoTime=te)

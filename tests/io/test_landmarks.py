@@ -548,6 +548,49 @@ def test_a_file_of_something_else_is_not_replaced(tmp_path, three):
         write_landmarks(three, tmp_path / "x.csv")
 
 
+def by_hand_in_ras(path):
+    """Rewrite an export in the other frame, without any of our code."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".fcsv":
+        lines = text.replace("= LPS", "= RAS").splitlines()
+        for n, line in enumerate(lines):
+            cells = line.split(",")
+            if not line.startswith("#"):
+                cells[1:3] = [repr(-float(x)) for x in cells[1:3]]
+                lines[n] = ",".join(cells)
+        return "\n".join(lines) + "\n"
+    if path.suffix == ".json":
+        document = json.loads(text)
+        (markup,) = document["markups"]
+        markup["coordinateSystem"] = "RAS"
+        for point in markup["controlPoints"]:
+            if "position" in point:
+                x, y, z = point["position"]
+                point["position"] = [-x, -y, z]
+        return json.dumps(document)
+    rows = list(csv.DictReader(text.splitlines()))
+    lines = ["label,r,a,s,description"]
+    for row in rows:
+        ras = [repr(-float(row[c])) if row[c] else "" for c in "lp"]
+        lines.append(",".join([row["label"], *ras, row["s"], row["description"]]))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_export_reads_back_in_both_frames(tmp_path, suffix):
+    landmarks = LandmarkSet(
+        (
+            Landmark("AC", (1.25, -2.5, 3.125), description="anterior"),
+            Landmark("left kidney", (-100.1, 0.30000000000000004, -7.7)),
+        )
+    )
+    (path,) = write_landmarks(landmarks, tmp_path / f"x{suffix}")
+    assert read_landmarks(path) == landmarks
+    path.write_text(by_hand_in_ras(path), encoding="utf-8")
+    assert "RAS" in path.read_text() or ",r,a,s," in path.read_text()
+    assert read_landmarks(path) == landmarks
+
+
 def test_an_unknown_ending_is_the_callers_mistake(tmp_path, three):
     with pytest.raises(ValueError, match=r"\.fcsv"):
         write_landmarks(three, tmp_path / "x.xlsx")

@@ -84,14 +84,30 @@ def split_volumes(series: Frames) -> tuple[list[Frames], tuple[str, ...]]:
     if len(b_values) > 1:
         listed = ", ".join(f"{b:g}" for b in b_values)
         notes = (f"{title(series)} holds b-values {listed}: one volume each",)
-    volumes = [v for group in groups.values() for v in _split_repeats(tuple(group))]
+    split = [v for group in groups.values() for v in _split_repeats(tuple(group))]
+    volumes, strays = _without_strays(split)
     counts = {len(volume) * max(volume[0].tiles, 1) for volume in volumes}
     if len(counts) > 1:
         notes += (
             f"{title(series)} holds volumes of {sorted(counts)} slices; a file may be "
             "missing",
         )
-    return volumes, notes
+    return volumes, notes + strays
+
+
+def _without_strays(volumes: list[Frames]) -> tuple[list[Frames], tuple[str, ...]]:
+    """Return the volumes without single slices that differ from the rest of a series.
+
+    A slice whose header differs (another size, b-value, image type) would otherwise
+    be listed as a volume, and look like the whole.
+    """
+    strays = [v for v in volumes if len(v) == 1 and not v[0].tiles]
+    if not strays or len(volumes) == 1:
+        return volumes, ()
+    kept = [volume for volume in volumes if volume not in strays]
+    note = f"{title(strays[0])}: a single slice that fits no volume of its series"
+    more = f", and {len(strays) - 1} more like it" if strays[1:] else ""
+    return kept, (f"{note}{more}; left out",)
 
 
 def title(frames: Frames) -> str:

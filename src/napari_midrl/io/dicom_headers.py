@@ -69,8 +69,8 @@ class Frame:
         Geometry as in DICOM: position of the first voxel's center in LPS mm, cosines
         of the row and column directions, spacing down and across in mm.
     slice_spacing
-        What the header says about the distance of slices, mm; only used for a
-        single slice and a mosaic.
+        What the header says about the distance of slices, mm, 0 if nothing; only used
+        for a single slice and a mosaic.
     slope, intercept
         Stored number to value.
     tiles
@@ -105,7 +105,7 @@ class Frame:
     position: tuple[float, float, float]
     orientation: tuple[float, ...]
     pixel_spacing: tuple[float, float]
-    slice_spacing: float | None
+    slice_spacing: float
     slope: float
     intercept: float
     tiles: int
@@ -231,7 +231,7 @@ def _frame(path: Path, ds: Dataset, index: int, groups: dict[str, Any]) -> Frame
         position=(position[0], position[1], position[2]),
         orientation=_numbers(get("ImageOrientationPatient"), 6),
         pixel_spacing=(spacing[0], spacing[1]),
-        slice_spacing=_number(get("SpacingBetweenSlices", "SliceThickness")),
+        slice_spacing=abs(_number(get("SpacingBetweenSlices", "SliceThickness")) or 0),
         slope=_number(get("RescaleSlope")) or 1.0,
         intercept=_number(get("RescaleIntercept")) or 0.0,
         tiles=mosaic_tiles(ds, image_type),
