@@ -1,0 +1,209 @@
+"""Training views: what is painted at a landmark is seen at the view's target."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from napari_midrl.agents.dense_lookup import CUBE_SIZE
+from napari_midrl.agents.dense_network import COARSEST_LEVEL
+from napari_midrl.training.views import TrainingCase, ViewSettings, draw_view
+
+BASE_MM = 2.0
+SPACING_MM = torch.tensor([1.5, 2.0, 1.8])
+ORIGIN_MM = torch.tensor([-60.0, 35.0, -900.0])
+CLEAN = ViewSettings(
+    elastic_grid_mm=30.0,
+    extent_mm=((60.0, 60.0, 60.0), (110.0, 110.0, 110.0)),
+    remap_share=0.0,
+    blur_mm=0.0,
+    noise=0.0,
+    bias=0.0,
+)
+"""All of pose, shape and field of view; nothing that moves a blob's centroid."""
+
+VARIED = ViewSettings(extent_mm=CLEAN.extent_mm)
+
+
+def blob_case(*places_ijk, shape=(72, 60, 64), sigma_mm=5.0):
+    """A dark case with one soft blob per landmark."""
+    axes = [torch.arange(float(n)) for n in shape]
+    ijk = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+    image = torch.zeros(shape)
+    for place in places_ijk:
+        away_mm = ((ijk - torch.tensor(place)) * SPACING_MM).norm(dim=-1)
+        image += torch.exp(-0.5 * (away_mm / sigma_mm) ** 2)
+    targets = ORIGIN_MM + torch.tensor(places_ijk) * SPACING_MM
+    return TrainingCase("blob", (image,), SPACING_MM, ORIGIN_MM, targets)
+
+
+def view_of(case, seed, settings=CLEAN):
+    return draw_view(case, BASE_MM, settings, torch.Generator().manual_seed(seed))
+
+
+def points_of(array):
+    axes = [torch.arange(float(n)) for n in array.shape]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+
+
+def centroid(array, inside):
+    """The middle of the brightest part."""
+    low, high = array[inside].min(), array[inside].max()
+    weight = ((array - low) / (high - low) - 0.5).clamp(min=0) * inside
+    return (weight[..., None] * points_of(array)).sum(dim=(0, 1, 2)) / weight.sum()
+
+
+def inside_of(view):
+    points = points_of(view.array)
+    return ((points >= view.low) & (points <= view.high)).all(dim=-1)
+
+
+CENTRAL = blob_case((35.3, 30.6, 31.2))
+
+
+def central_view(seed, settings):
+    """A view with the blob well inside, as most seeds give."""
+    whole = replace(settings, whole_share=1.0)
+    return view_of(CENTRAL, seed, whole)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_painted_blob_lies_at_the_target(seed):
+    """Pose, scale, elastic deformation and cropping move both alike."""
+    settings = replace(CLEAN, rotation_degrees=40.0, scale=0.2, elastic_mm=3.0)
+    view = central_view(seed, settings)
+    found = centroid(view.array, inside_of(view))
+    assert (found - view.targets[0]).norm() < 0.3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_without_deformation_the_blob_lies_at_the_target_to_a_tenth(seed):
+    """A deformation makes blobs lopsided; without one, half voxels would show."""
+    settings = replace(CLEAN, rotation_degrees=40.0, scale=0.2, elastic_mm=0.0)
+    view = central_view(seed, settings)
+    found = centroid(view.array, inside_of(view))
+    assert (found - view.targets[0]).norm() < 0.1
+
+
+def test_views_really_differ_in_pose():
+    targets = torch.stack([view_of(CENTRAL, seed).targets[0] for seed in range(6)])
+    assert (targets.std(dim=0) > 0.5).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_painted_blob_lies_at_the_middle_of_a_cube_around_the_target(seed):
+    view = central_view(seed, replace(CLEAN, elastic_mm=4.0))
+    off = torch.tensor([1.5, -2.25, 0.5])
+    cube = view.cubes((view.targets[0] + off)[None])[0]
+    assert cube.shape == (2 * CUBE_SIZE,) * 3
+    found = centroid(cube, torch.ones_like(cube, dtype=torch.bool))
+    # Half-unit voxels around the middle of the cube.
+    from_center = (found - (2 * CUBE_SIZE - 1) / 2) / 2
+    assert (from_center + off).norm() < 0.3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_cube_shows_what_the_view_shows(seed):
+    smooth = blob_case((35.3, 30.6, 31.2), sigma_mm=14.0)
+    view = view_of(smooth, seed, replace(CLEAN, whole_share=1.0, bias=0.4))
+    center = (view.low + view.high).div(2).floor() + 0.5
+    corner = (center - CUBE_SIZE / 2 + 0.5).long()
+    cube = view.cubes(center[None])[0]
+    blocks = cube.reshape(CUBE_SIZE, 2, CUBE_SIZE, 2, CUBE_SIZE, 2).mean((1, 3, 5))
+    i, j, k = corner.tolist()
+    same = view.array[i : i + CUBE_SIZE, j : j + CUBE_SIZE, k : k + CUBE_SIZE]
+    assert (blocks - same).abs().max() < 0.05 * (view.array.max() - view.array.min())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_is_seen_outside_the_field_of_view(seed):
+    view = view_of(CENTRAL, seed, replace(VARIED, whole_share=0.0))
+    inside = inside_of(view)
+    assert not view.array[~inside].any()
+    assert view.array[inside].std() > 0.1
+    cube = view.cubes(view.low[None])[0]
+    half = CUBE_SIZE // 2
+    assert not cube[: 2 * half - 2, :, :].any()
+    assert cube[2 * half + 2 :, 2 * half + 2 :, 2 * half + 2 :].any()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_target_outside_the_field_of_view_is_told_and_is_outside(seed):
+    """Agents must learn to press against the edge on that side."""
+    case = blob_case((4.0, 30.0, 32.0), (68.0, 30.0, 32.0))
+    small = replace(
+        CLEAN, whole_share=0.0, extent_mm=((50.0,) * 3, (60.0,) * 3), rotation_degrees=5
+    )
+    view = view_of(case, seed, small)
+    assert view.targets.isfinite().all()
+    apart = (view.targets[1] - view.targets[0]).norm() * BASE_MM
+    assert apart == pytest.approx(64 * 1.5, rel=0.35)
+    outside = (view.targets < view.low) | (view.targets > view.high)
+    assert outside.any(dim=-1).any()
+
+
+def test_a_landmark_the_case_lacks_stays_missing():
+    targets = torch.cat([CENTRAL.targets_lps_mm, torch.full((1, 3), torch.nan)])
+    view = view_of(replace(CENTRAL, targets_lps_mm=targets), 0)
+    assert view.targets[0].isfinite().all()
+    assert view.targets[1].isnan().all()
+
+
+def test_a_planned_field_of_view_holds_a_landmark():
+    case = blob_case((10.0, 10.0, 10.0), (62.0, 50.0, 54.0))
+    planned = replace(CLEAN, whole_share=0.0, landmark_share=1.0, elastic_mm=0.0)
+    shown = 0
+    for seed in range(12):
+        view = view_of(case, seed, planned)
+        within = (view.targets > view.low) & (view.targets < view.high)
+        shown += bool(within.all(dim=-1).any())
+    assert shown >= 11
+
+
+@pytest.mark.parametrize("settings", [CLEAN, VARIED])
+def test_one_seed_gives_one_view(settings):
+    one, two = (view_of(CENTRAL, 7, settings) for _ in range(2))
+    assert torch.equal(one.array, two.array)
+    assert torch.equal(one.targets, two.targets)
+    centers = one.targets[:1]
+    assert torch.equal(one.cubes(centers), two.cubes(centers))
+    assert not torch.equal(one.targets, view_of(CENTRAL, 8, settings).targets)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_view_is_normalized_and_fits_the_network(seed):
+    view = view_of(CENTRAL, seed, VARIED)
+    values = view.array[inside_of(view)]
+    assert all(n % COARSEST_LEVEL == 0 for n in view.array.shape)
+    assert abs(values.mean()) < 0.1
+    assert values.std() == pytest.approx(1, abs=0.2)
+    assert view.array.isfinite().all()
+    assert (view.low >= 0).all()
+    assert (view.high < torch.tensor(view.array.shape)).all()
+
+
+def test_bytes_count_as_fractions():
+    """A case may keep its images as bytes to save memory."""
+    image = (CENTRAL.images[0] * 255).round()
+    as_bytes = replace(CENTRAL, images=(image.to(torch.uint8),))
+    as_floats = replace(CENTRAL, images=(image / 255,))
+    one, two = view_of(as_bytes, 3, VARIED), view_of(as_floats, 3, VARIED)
+    torch.testing.assert_close(one.array, two.array)
+
+
+def test_thick_slices_do_not_move_the_blob():
+    settings = replace(CLEAN, blur_mm=8.0, elastic_mm=0.0)
+    for seed in range(5):
+        view = central_view(seed, settings)
+        found = centroid(view.array, inside_of(view))
+        assert (found - view.targets[0]).norm() < 0.5
+
+
+def test_contrast_is_sometimes_inverted():
+    """A random curve may make the blob darker than what is around it."""
+    inverted = 0
+    for seed in range(8):
+        view = central_view(seed, replace(CLEAN, remap_share=1.0))
+        i, j, k = view.targets[0].round().long().tolist()
+        inverted += bool(view.array[i, j, k] < view.array[inside_of(view)].median())
+    assert 0 < inverted < 8
