@@ -49,7 +49,7 @@ def mosaic_tiles(ds: Dataset, image_type: tuple[str, ...]) -> int:
     element = ds.get(_N_TILES)
     tiles = 0 if element is None else int(element.value)
     if tiles < 1:
-        msg = "is a Siemens mosaic whose private header lacks the number of slices"
+        msg = "the Siemens mosaic's private header lacks the number of slices"
         raise ValueError(msg)
     return tiles
 
@@ -63,9 +63,9 @@ def read_mosaic(ds: Dataset) -> Mosaic:
         If the private header does not tell the slice direction.
     """
     element = ds.get(_CSA_IMAGE_HEADER)
-    numbers = [] if element is None else _csa_numbers(element.value, _NORMAL)
+    numbers = [] if element is None else _csa_numbers(element.value or b"", _NORMAL)
     if len(numbers) != 3 or not 0.9 < np.linalg.norm(numbers) < 1.1:
-        msg = "is a Siemens mosaic whose private header lacks the slice direction"
+        msg = "the Siemens mosaic's private header lacks the slice direction"
         raise ValueError(msg)
     direction = np.array(numbers)
     n_slices = mosaic_tiles(ds, ("MOSAIC",))
