@@ -70,7 +70,7 @@ def abdomen_organs(patient: Patient) -> list[Shape]:
 
 def _liver(patient: Patient) -> Shape:
     """Return the liver: under the right dome, wedge-shaped towards the left."""
-    size = 1.06 * patient.liver_size * patient.height_mm / 1700
+    size = 1.14 * patient.liver_size * patient.height_mm / 1700
     dome = patient.dome_mm
     tail = dome - 150 * size
 

@@ -11,6 +11,7 @@ from napari_midrl.data.sequence import Sequence, SequenceKind
 from napari_midrl.data.volume import Provenance, Volume
 from napari_midrl.phantom.contrast import signal_image
 from napari_midrl.phantom.fields import spline_field
+from napari_midrl.phantom.pose import to_lps_mm
 from napari_midrl.phantom.protocols import Protocol, protocol_grid
 from napari_midrl.phantom.render import TissueMap, tissue_map
 from napari_midrl.phantom.sequences import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from napari_midrl.phantom.patient import Patient
 
     Array = npt.NDArray[np.float32]
+    Signal = npt.NDArray[np.complex64] | Array
 
 B_VALUES_S_MM2 = (0.0, 400.0, 800.0)
 DCE_TIMES_S = (0.0, 90.0, 210.0, 330.0)
@@ -65,7 +67,7 @@ def acquire(
     if rng is None:
         kinds = list(SequenceKind)
         rng = np.random.default_rng([patient.seed, 900, kinds.index(protocol.kind)])
-    scanner = _Scanner(protocol, tissues, rng)
+    scanner = _Scanner(patient, protocol, tissues, rng)
     make = {
         SequenceKind.DIXON_IN: _dixon,
         SequenceKind.DWI: _diffusion,
@@ -88,7 +90,11 @@ class _Scanner:
     """One acquisition's coil gain, noise level and k-space, shared by its images."""
 
     def __init__(
-        self, protocol: Protocol, tissues: TissueMap, rng: np.random.Generator
+        self,
+        patient: Patient,
+        protocol: Protocol,
+        tissues: TissueMap,
+        rng: np.random.Generator,
     ) -> None:
         self.protocol = protocol
         self.tissues = tissues
@@ -100,12 +106,17 @@ class _Scanner:
         self._phase_axis = 0 if protocol.plane == "coronal" else 1
         n = tissues.grid.shape_ijk[self._phase_axis]
         self._crop = kspace_crop(n, protocol.phase_share)
+        readout = 1 if protocol.plane == "coronal" else 0
+        self._fat_shift = (readout, 1)
+        self._breathing = _breathing_rows(protocol, patient, tissues.grid)
 
     def scan(self, contrast: Contrast) -> npt.NDArray[np.complex64]:
         """Return the complex image of one contrast, noise included."""
-        signal = signal_image(
-            self.tissues, *signal_tables(contrast, self.protocol.field_tesla)
-        )
+        tables = signal_tables(contrast, self.protocol.field_tesla)
+        signal = signal_image(self.tissues, *tables, self._fat_shift)
+        signal = _thick_slices(signal)
+        if self._breathing is not None:
+            _blur_by_breathing(signal, self._breathing)
         noisy = np.empty(signal.shape, np.complex64)
         noisy.real = signal.real * self._gain + self._noise(signal.shape)
         if np.iscomplexobj(signal):
@@ -150,6 +161,42 @@ def kspace_crop(n: int, share: float) -> Array:
     offset = (np.arange(n)[:, None] - np.arange(n)[None, :]) % n
     matrix: Array = first[offset].astype(np.float32)
     return matrix
+
+
+def _thick_slices(signal: Signal) -> Signal:
+    """Return slices that see a little of their neighbors, as real profiles do."""
+    blurred = signal * signal.dtype.type(0.76)
+    blurred[:, :, 1:] += np.float32(0.12) * signal[:, :, :-1]
+    blurred[:, :, :-1] += np.float32(0.12) * signal[:, :, 1:]
+    blurred[:, :, 0] += np.float32(0.12) * signal[:, :, 0]
+    blurred[:, :, -1] += np.float32(0.12) * signal[:, :, -1]
+    return blurred
+
+
+def _breathing_rows(
+    protocol: Protocol, patient: Patient, grid: VoxelGrid
+) -> tuple[slice, int] | None:
+    """Return the rows about the diaphragm of a whole-body image, and the excursion."""
+    if protocol.region != "whole body":
+        return None
+    dome = to_lps_mm(patient.pose, (0, 0, patient.dome_mm))
+    row = round(float(grid.to_ijk(dome)[1]))
+    reach = round(95 / protocol.pixel_mm)
+    shift = max(1, round(3.0 / protocol.pixel_mm))
+    low = max(row - reach, 2 * shift)
+    high = min(row + reach, grid.shape_ijk[1] - 2 * shift)
+    return slice(low, high), shift
+
+
+def _blur_by_breathing(signal: Signal, rows: tuple[slice, int]) -> None:
+    """Average the breathing positions in place, most at the diaphragm."""
+    block, shift = rows
+    still = signal[:, block].copy()
+    up = signal[:, block.start - shift : block.stop - shift].copy()
+    down = signal[:, block.start + shift : block.stop + shift].copy()
+    n = block.stop - block.start
+    weight = (0.30 * np.hanning(n)).astype(np.float32)[None, :, None]
+    signal[:, block] = still * (1 - 2 * weight) + (up + down) * weight
 
 
 def _coil_gain(
@@ -225,7 +272,7 @@ def _diffusion(scanner: _Scanner) -> list[tuple[Sequence, Array]]:
         for b, image in zip(B_VALUES_S_MM2, images, strict=True)
     ]
     adc = adc_map(B_VALUES_S_MM2, images)
-    adc[images[0] < 0.2 * scanner.reference] = 0
+    adc[images[0] < 0.25 * scanner.reference] = 0
     return [*found, (Sequence(SequenceKind.ADC), adc)]
 
 

@@ -32,10 +32,10 @@ def _small_bowel(patient: Patient, rng: np.random.Generator) -> list[Shape]:
     """Return winding loops of changing caliber; the fat thins them out."""
     h, wide = patient.height_mm, patient.girth * patient.height_mm / 1700
     front = -58 - 60 * (patient.girth - 0.8)
-    low = np.array([-80 * wide, front, 0.528 * h])
-    high = np.array([80 * wide, -6, 0.632 * h])
+    low = np.array([-92 * wide, front, 0.524 * h])
+    high = np.array([92 * wide, 4, 0.634 * h])
     shapes: list[Shape] = []
-    for _ in range(int(30 - 12 * patient.visceral_fat)):
+    for _ in range(int(46 - 26 * patient.visceral_fat)):
         path = _walk(rng, low, high, int(rng.integers(7, 12)))
         caliber = rng.uniform(9.5, 14)
         radii = caliber * rng.uniform(0.78, 1.15, len(path))

@@ -177,7 +177,7 @@ def _lung_vessels(patient: Patient) -> list[Shape]:
     ) -> None:
         length = rng.uniform(20, 34) * (0.86 ** (4 - depth))
         end = point(np.array(start) + way * length)
-        tissue = VEIN if radius > 2 else Tissue.MUSCLE
+        tissue = VEIN if radius > 4 else Tissue.MUSCLE
         shapes.append(
             rod(
                 start,
@@ -191,7 +191,7 @@ def _lung_vessels(patient: Patient) -> list[Shape]:
             return
         for _ in range(2):
             turned = way + rng.normal(0, 0.62, 3)
-            grow(end, turned / np.linalg.norm(turned), radius * 0.72, depth - 1)
+            grow(end, turned / np.linalg.norm(turned), radius * 0.74, depth - 1)
 
     for s in (1, -1):
         root = (s * 36.0, hy + 38, hz + 40)

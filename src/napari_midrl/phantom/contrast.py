@@ -49,12 +49,22 @@ def signal_image(
     tissues: TissueMap,
     water: npt.NDArray[np.complex64],
     fat: npt.NDArray[np.complex64],
+    fat_shift: tuple[int, int] | None = None,
 ) -> npt.NDArray[np.complex64] | Array:
-    """Return the complex (or, for a spin echo, real) signal of every voxel."""
+    """Return the complex (or, for a spin echo, real) signal of every voxel.
+
+    `fat_shift` is the chemical shift as axis and voxels: fat appears displaced along
+    the readout axis, since its frequency is taken for a position.
+    """
     total = water + fat
     assert total.shape == (N_TISSUES,)
     if np.abs(total.imag).max() < 1e-6:
-        return textured(tissues, mixed(tissues, total.real))
+        if fat_shift is None:
+            return textured(tissues, mixed(tissues, total.real))
+        axis, voxels = fat_shift
+        moved = np.roll(mixed(tissues, fat.real), voxels, axis)
+        moved += mixed(tissues, water.real)
+        return textured(tissues, moved)
     image = np.empty(tissues.label.shape, np.complex64)
     image.real = textured(tissues, mixed(tissues, total.real))
     image.imag = textured(tissues, mixed(tissues, total.imag))

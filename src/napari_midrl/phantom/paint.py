@@ -160,11 +160,8 @@ class Shape:
     shell: Distance | None = None
     core: Tissue | None = None
 
-    def paint(self, slab: Slab) -> None:
-        """Paint the body where it crosses the slab."""
-        box = slab.box(self.low_mm, self.high_mm)
-        if box is None:
-            return
+    def paint(self, slab: Slab, box: Box) -> None:
+        """Paint the body in the part of the slab where it can be."""
         part = slab.cut(box)
         distance = self.distance(part)
         for depth, tissue in self.layers:

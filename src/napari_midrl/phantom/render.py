@@ -22,7 +22,7 @@ from napari_midrl.phantom import (
 )
 from napari_midrl.phantom.fields import SplineField, spline_field
 from napari_midrl.phantom.paint import Shape, Slab, new_slab
-from napari_midrl.phantom.pose import to_lps_mm
+from napari_midrl.phantom.pose import rigid_box_lps_mm, to_lps_mm
 from napari_midrl.phantom.surface import (
     Surface,
     body_distance,
@@ -33,8 +33,11 @@ from napari_midrl.phantom.tissues import Tissue
 from napari_midrl.phantom.vessels import limb_vessels
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
+    from napari_midrl.phantom.paint import Box
     from napari_midrl.phantom.patient import Patient
 
     Labels = npt.NDArray[np.uint8]
@@ -155,7 +158,20 @@ class _Plan:
 
     surface: Surface
     shapes: tuple[Shape, ...]
+    boxes_lps_mm: npt.NDArray[np.float64]
     noises: dict[str, SplineField]
+
+    def in_reach(self, slab: Slab) -> Iterator[tuple[Shape, Box]]:
+        """Yield the shapes that can cross a slab, in paint order, with their voxels."""
+        ranges = np.stack(
+            [
+                np.searchsorted(a, self.boxes_lps_mm[n])
+                for n, a in enumerate(slab.axes_mm)
+            ]
+        )
+        for number in np.flatnonzero((ranges[:, 0] < ranges[:, 1]).all(axis=0)):
+            i, j, k = (slice(*ranges[axis, :, number].tolist()) for axis in range(3))
+            yield self.shapes[number], (i, j, k)
 
 
 @lru_cache(maxsize=4)
@@ -183,12 +199,16 @@ def _plan(patient: Patient) -> _Plan:
         "fine": (2.6, 2.6, 2.6),
         "fiber": (3.6, 3.6, 38.0),
         "coarse": (8.0, 8.0, 8.0),
+        "sheets": (12.0, 12.0, 15.0),
     }
     noises = {
         name: spline_field(np.random.default_rng([patient.seed, n]), knot)
         for n, (name, knot) in enumerate(knots.items(), start=100)
     }
-    return _Plan(surface, tuple(shapes), noises)
+    boxes = [rigid_box_lps_mm(patient.pose, s.low_mm, s.high_mm) for s in shapes]
+    # Axis first, then low and high, then the shape's number.
+    stacked = np.array(boxes).transpose(2, 1, 0)
+    return _Plan(surface, tuple(shapes), stacked, noises)
 
 
 def _paint_slab(
@@ -205,14 +225,17 @@ def _paint_slab(
     fat_mm = slab.look(plan.surface.fat) * np.float32(patient.subcutaneous_mm)
     slab.blend(wall + fat_mm * (1 + 0.18 * slab.noise("wobble")), Tissue.MUSCLE)
     muscles.paint_septa(slab, patient, plan.surface)
-    for shape in plan.shapes:
-        shape.paint(slab)
+    # Thin sheets of connective tissue divide the fat under the skin.
+    slab.blend(np.abs(slab.noise("sheets")) * 4 + np.float32(0.18), Tissue.TENDON, _FAT)
+    for shape, box in plan.in_reach(slab):
+        shape.paint(slab, box)
     slab.blend(np.abs(skin + 1) - 1, Tissue.SKIN, _SKIN_ONTO)
     slab.blend(-skin, Tissue.AIR, _NOT_NIPPLE)
     return _finish(slab, skin)
 
 
 _SKIN_ONTO = frozenset(Tissue) - {Tissue.NIPPLE, Tissue.AIR}
+_FAT = frozenset({Tissue.FAT})
 _NOT_NIPPLE = frozenset(Tissue) - {Tissue.NIPPLE}
 
 

@@ -215,9 +215,9 @@ def arm_distance(arm: Arm, slab: Slab) -> Array:
     hand = ellipsoid(x, y, z, hand_at, (0.42 * r, 0.85 * r, 85))
     limb = smooth_union(smooth_union(upper, lower, 25), hand, 30)
     top = arm.shoulder
-    neck = (0.30 * top[0], top[1] - 4, top[2] + 26)
+    neck = (0.22 * top[0], top[1] - 4, top[2] + 52)
     chest = (0.62 * top[0], top[1] - 14, top[2] - 90)
-    girdle = capsule(x, y, z, top, neck, r, 0.62 * r)
+    girdle = capsule(x, y, z, top, neck, 0.92 * r, 0.5 * r)
     flank = capsule(x, y, z, top, chest, r, 0.8 * r)
     return smooth_union(smooth_union(limb, girdle, 30), flank, 40)
 
@@ -317,7 +317,7 @@ def _limbs(surface: Surface, patient: Patient) -> list[_Part]:
     for arm in patient.arms:
         inner, outer = sorted((0.0, arm.side * 420.0))
         low = (inner, -150.0, arm.wrist[2] - 190)
-        high = (outer, 190.0, arm.shoulder[2] + 90)
+        high = (outer, 190.0, arm.shoulder[2] + 120)
         parts.append(_Part(low, high, partial(arm_distance, arm), 16.0))
     return parts
 
