@@ -2,6 +2,7 @@
 
 import shutil
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pydicom
@@ -11,6 +12,7 @@ import SimpleITK as sitk  # noqa: N813
 from napari_midrl.data.sequence import SequenceKind
 from napari_midrl.errors import ImageError, SeriesError
 from napari_midrl.geometry.affine import directions_of
+from napari_midrl.io import dicom_pixels
 from napari_midrl.io.dicom import read_dicom_study
 from napari_midrl.io.untrusted import ReadLimits
 
@@ -436,3 +438,31 @@ def test_philips_magnitude_and_field_map_are_apart(real_data):
     assert magnitude.array.shape == field_map.array.shape == (64, 64, 32)
     assert magnitude.array.min() >= 0
     assert field_map.array.min() < 0
+
+
+@pytest.mark.parametrize("by_itk", [False, True])
+@pytest.mark.parametrize(
+    "syntax", [pydicom.uid.RLELossless, pydicom.uid.JPEGLSLossless]
+)
+def test_compressed_files_hold_the_same_voxels(
+    tmp_path, write_series, monkeypatch, syntax, by_itk
+):
+    """Also where pydicom has no decoder and ITK's must do."""
+    for path in write_series(tmp_path, RescaleSlope=3.0):
+        ds = pydicom.dcmread(path)
+        ds.compress(syntax, generate_instance_uid=False)
+        ds.save_as(path)
+    if by_itk:
+        missing = SimpleNamespace(is_available=False)
+        monkeypatch.setattr(dicom_pixels, "get_decoder", lambda _: missing)
+    (volume,) = read_dicom_study(tmp_path).volumes
+    assert volume.array[7, 4, 3] == 3 * 347
+
+
+def test_a_compression_nobody_knows_is_named(tmp_path, write_series):
+    path = write_series(tmp_path)[2]
+    ds = pydicom.dcmread(path)
+    ds.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+    ds.file_meta.TransferSyntaxUID = pydicom.uid.HEVCMP51
+    ds.save_as(path)
+    assert "im-2.dcm" in said_about(tmp_path)
