@@ -86,7 +86,7 @@ class TestPublished3d(LocalizerContract):
     @pytest.fixture(scope="class")
     @classmethod
     def localizer(cls):
-        settings = PublishedSettings(n_updates=700, n_episodes=4)
+        settings = PublishedSettings(n_updates=450, n_episodes=4)
         agents = finish(train_published(TINY_3D, list(cases_3d()), settings))
         return PublishedLocalizer(agents)
 
@@ -148,7 +148,7 @@ class TestPublished2d(LocalizerContract):
     @pytest.fixture(scope="class")
     @classmethod
     def agents(cls):
-        settings = PublishedSettings(n_updates=600, n_episodes=4)
+        settings = PublishedSettings(n_updates=400, n_episodes=4)
         return finish(train_published(TINY_2D, list(cases_2d()), settings))
 
     @pytest.fixture(scope="class")
