@@ -94,6 +94,8 @@ def test_a_study_finds_volumes_by_name():
         (Sequence(SequenceKind.DWI, b_value_s_mm2=1400), "DWI b=1400"),
         (Sequence(SequenceKind.DCE, time_s=25.3975, phase=1), "DCE phase 1 t=25.4 s"),
         (Sequence(SequenceKind.DCE, time_s=0.0, phase=0), "DCE phase 0 t=0 s"),
+        (Sequence(SequenceKind.DCE, time_s=194.7, phase=3), "DCE phase 3 t=195 s"),
+        (Sequence(SequenceKind.DCE, time_s=1234.5, phase=9), "DCE phase 9 t=1234 s"),
     ],
 )
 def test_sequences_are_named_as_readers_expect(sequence, label):

@@ -54,5 +54,6 @@ class Sequence:
         if self.phase is not None:
             words.append(f"phase {self.phase}")
         if self.time_s is not None:
-            words.append(f"t={self.time_s:.3g} s")
+            digits = ".3g" if abs(self.time_s) < 999.5 else ".0f"
+            words.append(f"t={self.time_s:{digits}} s")
         return " ".join(words)
