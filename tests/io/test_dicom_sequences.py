@@ -129,6 +129,28 @@ def test_three_equal_gradient_echo_series_are_phases_without_being_named_so(
     ]
 
 
+def test_slow_repeats_are_not_phases(tmp_path, write_series):
+    """Three MPRAGEs are three volumes of one patient, not contrast running in."""
+    for number in range(3):
+        clock = f"12{10 * number:02d}00.000000"
+        tags = {"SeriesDescription": "mprage", "ProtocolName": "mprage"}
+        tags |= {"RepetitionTime": 2000}
+        write_phase(write_series, tmp_path, number, clock, **tags)
+    volumes = read_dicom_study(tmp_path).volumes
+    assert [v.name for v in volumes] == ["T1w", "T1w (2)", "T1w (3)"]
+
+
+def test_b_zero_alone_makes_no_diffusion_image(tmp_path, write_series):
+    """Philips writes it everywhere; beside other b-values it is one."""
+    tags = {"SeriesDescription": "x", "ScanningSequence": "EP"}
+    write_series(tmp_path / "a", n=3, DiffusionBValue=0.0, **tags)
+    (volume,) = read_dicom_study(tmp_path / "a").volumes
+    assert volume.name == "MR series 1"
+    write_series(tmp_path / "a", n=3, prefix="w", DiffusionBValue=800.0, **tags)
+    volumes = read_dicom_study(tmp_path / "a").volumes
+    assert [v.name for v in volumes] == ["DWI b=0", "DWI b=800"]
+
+
 def test_a_scan_at_another_place_is_no_phase(tmp_path, write_series):
     """Equal protocol, other geometry: two regions, not two times."""
     write_phase(write_series, tmp_path, 0, "120000.000000")

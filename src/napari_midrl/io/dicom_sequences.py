@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from napari_midrl.io.dicom_headers import Frame
 
 SAME_GRID_MM = 1e-2
+MAX_DYNAMIC_TR_MS = 100.0
+"""Slower T1-weighted scans (MPRAGE, spin echo) are repeats, not phases."""
 
 _BY_IMAGE_TYPE = {
     "ADC": SequenceKind.ADC,
@@ -93,9 +95,10 @@ def name_phases(
         NamedGroup(frames, sequence_of(frames), frames[0].series_number)
         for frames in groups
     ]
+    named = _with_unweighted_diffusion(named)
     dynamic: dict[Hashable, list[int]] = defaultdict(list)
     for number, group in enumerate(named):
-        if group.sequence.kind in _MAY_BE_DYNAMIC:
+        if _may_be_dynamic(group):
             dynamic[_protocol_key(group)].append(number)
     for numbers in dynamic.values():
         phases = _as_phases([named[number] for number in numbers])
@@ -146,13 +149,40 @@ def _kind(frame: Frame) -> SequenceKind:
         if code in frame.image_type[2:]:
             return kind
     kind = kind_from_words(frame.words)
-    if kind == SequenceKind.UNKNOWN and frame.b_value is not None:
-        kind = SequenceKind.DWI if "EP" in frame.scanning else kind
+    # Some scanners write b = 0 into every image they make.
+    if kind == SequenceKind.UNKNOWN and frame.b_value and "EP" in frame.scanning:
+        kind = SequenceKind.DWI
     if kind == SequenceKind.UNKNOWN:
         kind = _kind_from_timing(frame)
     if kind == SequenceKind.T2W and _is_fat_saturated(frame):
         kind = SequenceKind.T2W_FS
     return kind
+
+
+def _with_unweighted_diffusion(groups: list[NamedGroup]) -> list[NamedGroup]:
+    """Return the groups, b = 0 images of a diffusion series named as such."""
+    diffusion = {
+        group.frames[0].series_uid
+        for group in groups
+        if group.sequence.kind == SequenceKind.DWI
+    }
+    return [
+        replace(group, sequence=Sequence(SequenceKind.DWI, b_value_s_mm2=0.0))
+        if group.sequence.kind == SequenceKind.UNKNOWN
+        and group.frames[0].b_value == 0
+        and group.frames[0].series_uid in diffusion
+        else group
+        for group in groups
+    ]
+
+
+def _may_be_dynamic(group: NamedGroup) -> bool:
+    """Return whether repeats of it would be phases: dynamic scans are fast."""
+    if group.sequence.kind not in _MAY_BE_DYNAMIC:
+        return False
+    repetition_ms = group.frames[0].repetition_time_ms
+    is_fast = repetition_ms is not None and repetition_ms < MAX_DYNAMIC_TR_MS
+    return is_fast or group.sequence.kind != SequenceKind.T1W
 
 
 def _kind_from_timing(frame: Frame) -> SequenceKind:
