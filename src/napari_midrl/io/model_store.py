@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -67,6 +67,14 @@ class ModelCard(BaseModel):
     intended_use: str
     limits: str
 
+    @field_validator("landmarks")
+    @classmethod
+    def _names_differ(cls, landmarks: list[str]) -> list[str]:
+        if not all(landmarks) or len(set(landmarks)) < len(landmarks):
+            msg = f"names must differ and not be empty, got {landmarks}"
+            raise ValueError(msg)
+        return landmarks
+
 
 @dataclass(frozen=True)
 class Pack:
@@ -88,7 +96,12 @@ class Pack:
 
 
 def pack_folders() -> dict[str, Path]:
-    """Return the folders of all packs by name: shipped ones and the user's own."""
+    """Return the folders of all packs by name: shipped ones and the user's own.
+
+    A pack is called by the name of its folder. Where both have one of that name it
+    is the shipped one: what a name finds in a paper or in a script must not depend
+    on what lies in somebody's home. The user's own can still be given by its path.
+    """
     shipped = Path(str(resources.files("napari_midrl"))) / "packs"
     own = Path(platformdirs.user_data_dir("napari-midrl")) / "packs"
     folders: dict[str, Path] = {}
@@ -142,7 +155,7 @@ def read_pack(folder: Path) -> Pack:
     ------
     PackError
         If card or weights are missing, too large, malformed, or do not belong
-        together.
+        together, or if weights are anything but finite float32 numbers.
     """
     card = read_card(folder)
     path = folder / WEIGHTS_NAME
@@ -156,6 +169,10 @@ def read_pack(folder: Path) -> Pack:
     except (SafetensorError, ValueError, KeyError) as error:
         msg = f"not a safetensors file: {error}"
         raise PackError(msg, path) from error
+    for name, tensor in tensors.items():
+        if tensor.dtype != np.float32 or not np.isfinite(tensor).all():
+            msg = f"{name} must be finite float32 numbers, got {tensor.dtype}"
+            raise PackError(msg, path)
     return Pack(folder, card, tensors)
 
 

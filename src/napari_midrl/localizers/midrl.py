@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
@@ -68,10 +67,7 @@ class MidrlLocalizer:
             # of the card are a stranger's.
             with torch.device("meta"):
                 network = DenseQNetwork(config)
-            weights = {
-                name: torch.from_numpy(array.astype(np.float32))
-                for name, array in pack.tensors.items()
-            }
+            weights = {k: torch.from_numpy(v.copy()) for k, v in pack.tensors.items()}
             network.load_state_dict(weights, assign=True)
         except (TypeError, ValueError, RuntimeError) as error:
             cause = f"the weights do not fit the model card: {error}"

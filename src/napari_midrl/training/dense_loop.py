@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from napari_midrl.agents.dense_learning import Field, Targets, follow, td_loss
@@ -20,6 +21,7 @@ from napari_midrl.agents.dense_lookup import (
 )
 from napari_midrl.agents.dense_network import DenseQNetwork
 from napari_midrl.data.progress import Progress
+from napari_midrl.errors import PackError
 from napari_midrl.training.views import TrainingCase, ViewSettings, draw_view
 
 if TYPE_CHECKING:
@@ -91,6 +93,11 @@ def train_dense(
         See there.
     folder
         For checkpoints and `log.jsonl`; None keeps nothing.
+
+    Raises
+    ------
+    PackError
+        If the checkpoint in the folder is damaged or that of another training.
     """
     state = _TrainingState(config, settings)
     if folder is not None:
@@ -219,11 +226,29 @@ class _TrainingState:
         unfinished.replace(folder / "checkpoint.safetensors")
 
     def restore(self, folder: Path) -> None:
-        """Go on from the checkpoint in the folder, if there is one."""
+        """Go on from the checkpoint in the folder, if there is one.
+
+        Raises
+        ------
+        PackError
+            If the checkpoint is damaged or that of another training.
+        """
         path = folder / "checkpoint.safetensors"
         if not path.exists():
             return
-        tensors = load_file(path)
+        try:
+            self._take_over(load_file(path))
+            with safe_open(path, "pt") as file:
+                seed = json.loads(file.metadata()["settings"])["seed"]
+        except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
+            msg = f"does not fit this training: {error}"
+            raise PackError(msg, path) from error
+        if seed != self.settings.seed:
+            msg = f"is of a training with seed {seed}, not {self.settings.seed}"
+            raise PackError(msg, path)
+
+    def _take_over(self, tensors: dict[str, Tensor]) -> None:
+        """Set networks, optimizer and count to what `save` wrote."""
         for part in ("online_net", "target_net", "averaged_net"):
             own = {
                 name.removeprefix(f"{part}."): tensor
