@@ -72,7 +72,8 @@ def row(images):
 
 def body_row(patient, landmark, shift_p_mm=0.0):
     """Return all whole-body images at the coronal slice through a landmark."""
-    position = np.array(patient_landmarks(patient)[landmark]) + [0, shift_p_mm, 0]
+    position = np.array(patient_landmarks(patient)[landmark])
+    position[1] += shift_p_mm
     protocols = whole_body_protocols()
     return row([t for p in protocols for t in slice_tiles(patient, p, position, 700)])
 

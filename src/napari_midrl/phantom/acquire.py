@@ -272,7 +272,7 @@ def _diffusion(scanner: _Scanner) -> list[tuple[Sequence, Array]]:
         for b, image in zip(B_VALUES_S_MM2, images, strict=True)
     ]
     adc = adc_map(B_VALUES_S_MM2, images)
-    adc[images[0] < 0.25 * scanner.reference] = 0
+    adc[images[0] < 0.1 * scanner.reference] = 0
     return [*found, (Sequence(SequenceKind.ADC), adc)]
 
 

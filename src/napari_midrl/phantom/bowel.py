@@ -25,7 +25,7 @@ _ONTO = frozenset(
 def bowel(patient: Patient) -> list[Shape]:
     """Return small bowel loops, then the colon that frames them."""
     rng = np.random.default_rng([patient.seed, 77])
-    return [*_small_bowel(patient, rng), *_colon(patient, rng)]
+    return [*_small_bowel(patient, rng), *_sigmoid(patient, rng), *_colon(patient, rng)]
 
 
 def _small_bowel(patient: Patient, rng: np.random.Generator) -> list[Shape]:
@@ -44,6 +44,19 @@ def _small_bowel(patient: Patient, rng: np.random.Generator) -> list[Shape]:
         if rng.random() < 0.25:
             # A collapsed loop shows wall only.
             layers, radii = layers[:1], radii * 0.62
+        shapes += tube(path, radii.tolist(), *layers, onto=_ONTO)
+    return shapes
+
+
+def _sigmoid(patient: Patient, rng: np.random.Generator) -> list[Shape]:
+    """Return loops of sigmoid and ileum that lie deep in the pelvis."""
+    h = patient.height_mm
+    low, high = np.array([-70.0, -20.0, 0.526 * h]), np.array([70.0, 52.0, 0.592 * h])
+    shapes: list[Shape] = []
+    for _ in range(int(22 - 10 * patient.visceral_fat)):
+        path = _walk(rng, low, high, int(rng.integers(4, 8)))
+        radii = rng.uniform(9, 14) * rng.uniform(0.8, 1.15, len(path))
+        layers = ((0.0, Tissue.BOWEL_WALL), (2.4, Tissue.BOWEL_CONTENT))
         shapes += tube(path, radii.tolist(), *layers, onto=_ONTO)
     return shapes
 
@@ -73,15 +86,15 @@ def _colon(patient: Patient, rng: np.random.Generator) -> list[Shape]:
     front = -62 - 50 * (patient.girth - 0.9)
     corners: list[Point] = [
         (-80 * wide, -30, 0.560 * h),
-        (-92 * wide, -14, 0.590 * h),
-        (-90 * wide, 0, 0.628 * h),
+        (-92 * wide, 14, 0.590 * h),
+        (-90 * wide, 12, 0.628 * h),
         (-66 * wide, front * 0.8, 0.630 * h),
         (-20, front, 0.618 * h),
         (40, front, 0.624 * h),
         (82 * wide, -20, 0.655 * h),
-        (96 * wide, 14, 0.640 * h),
-        (98 * wide, 12, 0.600 * h),
-        (92 * wide, -6, 0.566 * h),
+        (94 * wide, 24, 0.640 * h),
+        (94 * wide, 30, 0.600 * h),
+        (88 * wide, 14, 0.566 * h),
         (64, -16, 0.545 * h),
         (24, 12, 0.556 * h),
         (6, 40, 0.545 * h),

@@ -175,7 +175,7 @@ def _lung_vessels(patient: Patient) -> list[Shape]:
     def grow(
         start: Point, way: npt.NDArray[np.float64], radius: float, depth: int
     ) -> None:
-        length = rng.uniform(20, 34) * (0.86 ** (4 - depth))
+        length = rng.uniform(22, 36) * (0.86 ** (4 - depth))
         end = point(np.array(start) + way * length)
         tissue = VEIN if radius > 4 else Tissue.MUSCLE
         shapes.append(
@@ -203,6 +203,6 @@ def _lung_vessels(patient: Patient) -> list[Shape]:
         ):
             direction = np.array(way) * [s, 1, 1]
             grow(
-                moved(root, z=way[2] * 8), direction / np.linalg.norm(direction), 5.0, 3
+                moved(root, z=way[2] * 8), direction / np.linalg.norm(direction), 5.6, 4
             )
     return shapes

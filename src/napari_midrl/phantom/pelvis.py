@@ -43,7 +43,7 @@ def _muscles(patient: Patient) -> list[Shape]:
     for leg in patient.legs:
         s = leg.side
         shapes += [
-            ball((s * 54.0, 2.0, 0.494 * h), (9, 32, 30), muscle),
+            ball((s * 47.0, 0.0, 0.497 * h), (12, 40, 34), muscle),
             rod(
                 (s * 28.0, 62.0, 0.522 * h),
                 (s * 84.0, 36.0, 0.512 * h),

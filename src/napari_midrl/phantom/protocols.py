@@ -140,7 +140,7 @@ def prostate_protocols() -> tuple[Protocol, ...]:
             kind=k.DWI,
             contrast=default_contrast(k.DWI, 3.0),
             pixel_mm=250 / 128,
-            snr=30.0,
+            snr=55.0,
             phase_share=0.8,
         ),
     )

@@ -222,11 +222,15 @@ def _paint_slab(
     slab.known["skin"] = skin
     slab.known["shade"] = np.zeros(skin.shape, np.float32)
     slab.blend(skin, Tissue.FAT)
-    fat_mm = slab.look(plan.surface.fat) * np.float32(patient.subcutaneous_mm)
+    # The arms carry less fat than the trunk beside them.
+    arm = np.clip(slab.known["arms"] * np.float32(-0.1), 0, 1)
+    relative = slab.look(plan.surface.fat)
+    relative += arm * (np.float32(0.5) - relative)
+    fat_mm = relative * np.float32(patient.subcutaneous_mm)
     slab.blend(wall + fat_mm * (1 + 0.18 * slab.noise("wobble")), Tissue.MUSCLE)
     muscles.paint_septa(slab, patient, plan.surface)
     # Thin sheets of connective tissue divide the fat under the skin.
-    slab.blend(np.abs(slab.noise("sheets")) * 4 + np.float32(0.18), Tissue.TENDON, _FAT)
+    slab.blend(np.abs(slab.noise("sheets")) * 4 + np.float32(0.42), Tissue.TENDON, _FAT)
     for shape, box in plan.in_reach(slab):
         shape.paint(slab, box)
     slab.blend(np.abs(skin + 1) - 1, Tissue.SKIN, _SKIN_ONTO)

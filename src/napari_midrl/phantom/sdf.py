@@ -144,6 +144,11 @@ def smooth_union(first: Array, second: Array, width_mm: float) -> Array:
     return merged
 
 
+def smooth_intersect(first: Array, second: Array, width_mm: float) -> Array:
+    """Return the common part of two bodies with a rounded edge."""
+    return -smooth_union(-first, -second, width_mm)
+
+
 def intersect(first: Floats, *others: Floats) -> Array:
     """Return what lies inside all bodies: the greatest distance."""
     found = first.astype(np.float32, copy=False)

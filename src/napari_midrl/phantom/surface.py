@@ -14,6 +14,7 @@ from napari_midrl.phantom.sdf import (
     ellipsoid,
     intersect,
     oval,
+    smooth_intersect,
     smooth_table,
     smooth_union,
 )
@@ -268,10 +269,18 @@ def breast_distance(surface: Surface, breast: Breast, slab: Slab) -> Array:
 def body_distance(
     surface: Surface, patient: Patient, slab: Slab
 ) -> tuple[Array, Array]:
-    """Return the distance to the skin, mm, with the breasts and without."""
+    """Return the distance to the skin, mm, with the breasts and without.
+
+    The distance to the arms alone is kept in the slab as ``arms``.
+    """
     wall = np.full(slab.x.shape, 60, np.float32)
-    for part in _limbs(surface, patient):
+    for part in _trunk_and_legs(surface, patient):
         _merge(wall, part, slab)
+    arms = np.full(slab.x.shape, 60, np.float32)
+    for part in _arms(patient):
+        _merge(arms, part, slab)
+    slab.known["arms"] = arms
+    wall = smooth_union(wall, arms, 16.0)
     if patient.sex == "male":
         return wall, wall
     skin = wall.copy()
@@ -298,15 +307,17 @@ def _merge(distance: Array, part: _Part, slab: Slab) -> None:
         distance[box] = smooth_union(distance[box], added, part.fillet_mm)
 
 
-def _limbs(surface: Surface, patient: Patient) -> list[_Part]:
-    """Return trunk, legs and arms."""
+def _trunk_and_legs(surface: Surface, patient: Patient) -> list[_Part]:
+    """Return trunk and legs."""
     h = patient.height_mm
-    groin = np.float32(0.468 * h)
+    groin = np.float32(0.462 * h)
     parts = [
         _Part(
             (-320, -320, 0.44 * h),
             (320, 250, 1.1 * h),
-            lambda slab: intersect(trunk_distance(surface, slab), groin - slab.z),
+            lambda slab: smooth_intersect(
+                trunk_distance(surface, slab), groin - slab.z, 70
+            ),
             1.0,
         )
     ]
@@ -314,11 +325,17 @@ def _limbs(surface: Surface, patient: Patient) -> list[_Part]:
         inner, outer = sorted((leg.side * -30.0, leg.side * 290.0))
         low, high = (inner, -200.0, -40.0), (outer, 220.0, leg.hip[2] + 100)
         parts.append(_Part(low, high, partial(leg_distance, surface, leg), 26.0))
+    return parts
+
+
+def _arms(patient: Patient) -> list[_Part]:
+    """Return both arms with their shoulders."""
+    parts = []
     for arm in patient.arms:
         inner, outer = sorted((0.0, arm.side * 420.0))
         low = (inner, -150.0, arm.wrist[2] - 190)
         high = (outer, 190.0, arm.shoulder[2] + 120)
-        parts.append(_Part(low, high, partial(arm_distance, arm), 16.0))
+        parts.append(_Part(low, high, partial(arm_distance, arm), 1.0))
     return parts
 
 

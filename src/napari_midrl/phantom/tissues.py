@@ -306,7 +306,7 @@ TEXTURE_SHARE: dict[Tissue, tuple[float, float]] = dict.fromkeys(
 ) | {
     Tissue.FAT: (0.02, 0.03),
     Tissue.VISCERAL_FAT: (0.03, 0.05),
-    Tissue.MUSCLE: (0.10, 0.09),
+    Tissue.MUSCLE: (0.07, 0.06),
     Tissue.RED_MARROW: (0.06, 0.08),
     Tissue.YELLOW_MARROW: (0.03, 0.05),
     Tissue.LUNG: (0.25, 0.15),

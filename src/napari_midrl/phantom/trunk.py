@@ -30,9 +30,10 @@ def cavities(patient: Patient, surface: Surface) -> list[Shape]:
     h = patient.height_mm
     scale = h / 1700
 
-    def room(slab: Slab, thick: float) -> Array:
+    def room(slab: Slab, thick: float, flank: float) -> Array:
         fat = slab.look(surface.fat) * np.float32(patient.subcutaneous_mm)
-        inside = trunk_distance(surface, slab, fat + np.float32(thick))
+        wall = np.float32(thick) + np.float32(flank / 120**2) * slab.x * slab.x
+        inside = trunk_distance(surface, slab, fat + wall)
         spine_x, spine_y = spine_line(patient, slab.z)
         # Two gutters beside the spine; the muscles of the back stay behind them.
         side = np.maximum(np.abs(slab.x - spine_x) - 20, 0)
@@ -43,13 +44,13 @@ def cavities(patient: Patient, surface: Surface) -> list[Shape]:
         x, y, z = slab.x, slab.y, slab.z
         bowl = ellipsoid(x, y, z, (0, -8, 0.600 * h), (138 * scale, 140, 0.103 * h))
         upper = np.where(z < 0.60 * h, bowl, np.float32(-60))
-        return intersect(room(slab, 13.0), upper)
+        return intersect(room(slab, 12.0, 10.0), upper, 3 - diaphragm(patient, slab))
 
     def chest(slab: Slab) -> Array:
         x, y, z = slab.x, slab.y, slab.z
         dome = ellipsoid(x, y, z, (0, 14, 0.71 * h), (158 * scale, 150, 0.108 * h))
         apex = np.where(z < 0.71 * h, np.float32(-60), dome)
-        return intersect(room(slab, 15.0), apex, diaphragm(patient, slab))
+        return intersect(room(slab, 15.0, 0.0), apex, diaphragm(patient, slab))
 
     return [
         Shape((-190, -230, 0.49 * h), (190, 130, 0.74 * h), abdomen, ((0, FAT),)),
@@ -68,8 +69,8 @@ def _pelvic_room(patient: Patient) -> list[Shape]:
     ]
     return [
         *fossae,
-        ball((0, 14, 0.512 * h), (60, 60, 0.046 * h), (0, FAT)),
-        ball((0, 4, 0.486 * h), (40, 52, 0.028 * h), (0, muscle), (3.5, FAT)),
+        ball((0, 14, 0.512 * h), (56, 58, 0.044 * h), (0, FAT)),
+        ball((0, 6, 0.488 * h), (31, 50, 0.028 * h), (0, muscle), (3.2, FAT)),
     ]
 
 
@@ -132,8 +133,8 @@ def back_muscles(patient: Patient) -> list[Shape]:
             (0.85 * hx, -26.0, 0.538 * h),
             (hx - s * 4, -33.0, hz + 2),
         ]
-        radii = [7 * size, 17 * size, 20 * size, 19 * size, 14 * size]
+        radii = [9 * size, 19 * size, 23 * size, 21 * size, 15 * size]
         shapes += tube(psoas, radii, muscle, onto=FAT_ONLY)
         lumborum = [(s * 52.0, upper + 24, 0.65 * h), (s * 74.0, middle + 26, 0.60 * h)]
-        shapes += tube(lumborum, [9 * size, 14 * size], muscle, onto=FAT_ONLY)
+        shapes += tube(lumborum, [13 * size, 18 * size], muscle, onto=FAT_ONLY)
     return shapes
