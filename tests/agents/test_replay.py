@@ -30,9 +30,7 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-@given(
-    capacity=st.integers(1, 12), sizes=st.lists(st.integers(0, 20), max_size=8)
-)
+@given(capacity=st.integers(1, 12), sizes=st.lists(st.integers(0, 20), max_size=8))
 @settings(deadline=None, max_examples=60)
 def test_the_memory_is_the_newest_transitions_in_order(capacity, sizes):
     """Against a list cut at its capacity; also after a checkpoint."""
@@ -112,6 +110,17 @@ def test_the_tree_of_sums_holds_what_an_array_holds(capacity, writes):
         # One draw from each 64th part: no count is off by more than two.
         counts = np.bincount(rows, minlength=capacity)
         assert np.abs(counts - 64 * naive / naive.sum()).max() <= 2
+
+
+def test_rounding_never_leads_to_a_row_that_cannot_be_drawn(monkeypatch):
+    """The largest chance below 1 rounds up to the total, past the last priority."""
+    sampler = PrioritySampler(4)
+    sampler.set(torch.tensor([0]), torch.tensor([1.0]))
+    almost = torch.full((8,), 1 - 2**-53, dtype=torch.float64)
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: almost)
+    rows, probability = sampler.sample(8, seeded())
+    assert rows.tolist() == [0] * 8
+    assert probability.tolist() == [1.0] * 8
 
 
 def test_priorities_that_make_no_sense_are_refused():
