@@ -14,7 +14,7 @@ import torch
 
 from napari_midrl.agents.dense_network import DenseQConfig
 from napari_midrl.data.progress import Progress
-from napari_midrl.errors import InputError
+from napari_midrl.errors import InputError, LandmarkFileError
 from napari_midrl.geometry.grid import axis_aligned_view
 from napari_midrl.io.images import read_image
 from napari_midrl.io.landmarks import read_landmarks
@@ -127,7 +127,12 @@ def _case(image: Path, fiducials: Path) -> TrainingCase:
     low, high = np.percentile(values, [0.5, 99.8])
     scaled = np.clip((values - low) / (high - low), 0, 1)
     placed = read_landmarks(fiducials)
-    targets = [placed[name].position_lps_mm for name in LANDMARKS]
+    positions = {landmark.name: landmark.position_lps_mm for landmark in placed}
+    missing = [name for name in LANDMARKS if positions.get(name) is None]
+    if missing:
+        msg = f"needs all {len(LANDMARKS)} fiducials, lacks {missing}"
+        raise LandmarkFileError(msg, fiducials)
+    targets = [positions[name] for name in LANDMARKS]
     return TrainingCase(
         name=image.name,
         images=(torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32)),),

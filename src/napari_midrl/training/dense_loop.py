@@ -246,6 +246,9 @@ class _TrainingState:
         if seed != self.settings.seed:
             msg = f"is of a training with seed {seed}, not {self.settings.seed}"
             raise PackError(msg, path)
+        if self.n_done > self.settings.n_updates:
+            msg = f"has {self.n_done} updates, more than {self.settings.n_updates}"
+            raise PackError(msg, path)
 
     def _take_over(self, tensors: dict[str, Tensor]) -> None:
         """Set networks, optimizer and count to what `save` wrote."""

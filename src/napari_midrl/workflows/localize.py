@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_midrl.data.landmarks import LandmarkSet
 from napari_midrl.data.progress import Progress
+from napari_midrl.errors import PackError
 from napari_midrl.io.model_store import find_pack, pack_folders, read_card, read_pack
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from napari_midrl.data.trajectory import Localization
     from napari_midrl.data.volume import Volume
     from napari_midrl.localizers.base import Localizer
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,19 @@ class PackInfo:
 
 
 def available_packs() -> tuple[PackInfo, ...]:
-    """Return all packs on this machine; reads cards only, no weights."""
-    return tuple(pack_info(name) for name in sorted(pack_folders()))
+    """Return all packs on this machine; reads cards only, no weights.
+
+    A pack whose card cannot be read is left out, with a warning in the log: it must
+    not keep the others from being used. Each is listed by the name it is found by,
+    that of its folder.
+    """
+    packs = []
+    for name in sorted(pack_folders()):
+        try:
+            packs.append(replace(pack_info(name), name=name))
+        except PackError as error:
+            _log.warning("left out agents %r: %s", name, error)
+    return tuple(packs)
 
 
 def pack_info(name: str) -> PackInfo:

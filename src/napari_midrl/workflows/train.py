@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import platform
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import InputError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+    from napari_midrl.training.dense_loop import DenseTrainingSettings
     from napari_midrl.training.recipes import Recipe
 
 RECIPES = {"brain-afids": "brain_afids", "digital-patient": "digital_patient"}
@@ -74,9 +75,26 @@ def train_pack(
         settings = replace(settings, n_updates=n_updates)
     cases = yield from recipe.make_cases(data)
     network = yield from train_dense(recipe.config, cases, settings, out)
+    seconds = _logged_seconds(out / "log.jsonl")
+    versions = {"python": platform.python_version(), "torch": torch.__version__}
+    card = _card(recipe, settings, seconds, versions)
+    folder = out / recipe.name
+    weights = {name: t.numpy() for name, t in network.state_dict().items()}
+    write_pack(folder, card, weights)
+    yield Progress(settings.n_updates, settings.n_updates, f"wrote {folder}")
+    return folder
+
+
+def _card(
+    recipe: Recipe,
+    settings: DenseTrainingSettings,
+    seconds: float,
+    versions: dict[str, str],
+) -> dict[str, Any]:
+    """Return the model card of a training, without the hash of its weights."""
     config = asdict(recipe.config)
     del config["n_landmarks"]
-    card = {
+    return {
         "name": recipe.name,
         "title": recipe.title,
         "version": importlib.metadata.version("napari-midrl"),
@@ -89,30 +107,26 @@ def train_pack(
             "recipe": recipe.name,
             "data": recipe.data,
             "licence": recipe.licence,
-            "seed": seed,
+            "seed": settings.seed,
             "n_updates": settings.n_updates,
-            "seconds": round(_logged_seconds(out / "log.jsonl"), 1),
+            "seconds": round(seconds, 1),
             "settings": asdict(settings),
-            "versions": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-            },
+            "versions": versions,
         },
         "intended_use": recipe.intended_use,
         "limits": recipe.limits,
     }
-    folder = out / recipe.name
-    weights = {name: t.numpy() for name, t in network.state_dict().items()}
-    write_pack(folder, card, weights)
-    yield Progress(settings.n_updates, settings.n_updates, f"wrote {folder}")
-    return folder
 
 
 def _logged_seconds(log: Path) -> float:
     """Return the wall time of all updates, those before an interruption included."""
     seconds: dict[int, float] = {}
     for line in log.read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            # The interruption came in the middle of a line.
+            continue
         # An update made again after an interruption counts once.
         seconds[entry["update"]] = entry["seconds"]
     return sum(seconds.values())

@@ -1,0 +1,153 @@
+"""One recipe, from nothing to a pack that can be searched with."""
+
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+
+from napari_midrl.agents.dense_network import DenseQConfig
+from napari_midrl.data.progress import Progress, finish
+from napari_midrl.errors import InputError, PackError
+from napari_midrl.io.model_store import read_card, read_pack
+from napari_midrl.localizers.midrl import MidrlLocalizer
+from napari_midrl.training.dense_loop import DenseTrainingSettings
+from napari_midrl.training.recipes import Recipe
+from napari_midrl.training.views import TrainingCase, ViewSettings
+from napari_midrl.workflows import train
+from napari_midrl.workflows.train import RECIPES, train_pack
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def gray_cases(data):
+    """One case of noise; it remembers which folder it was asked for."""
+    yield Progress(0, 1, f"reading {data}")
+    image = torch.rand(20, 20, 20, generator=torch.Generator().manual_seed(0))
+    spacing, origin = torch.full((3,), 4.0), torch.zeros(3)
+    return (TrainingCase("noise", (image,), spacing, origin, torch.full((1, 3), 40.0)),)
+
+
+TINY = Recipe(
+    name="tiny",
+    title="Tiny",
+    description="For tests.",
+    landmarks=("middle",),
+    landmark_notes={"middle": "center of the cube"},
+    config=DenseQConfig(1, 4.0, (4, 4, 4), fine_channels=4, head_channels=4),
+    settings=DenseTrainingSettings(
+        n_updates=9,
+        n_starts=4,
+        n_fine_landmarks=1,
+        checkpoint_every=1,
+        view=ViewSettings(whole_share=1.0),
+    ),
+    make_cases=gray_cases,
+    data="noise",
+    licence="none",
+    intended_use="Tests.",
+    limits="Not a medical device.",
+)
+
+
+@pytest.fixture(autouse=True)
+def tiny_recipe(monkeypatch):
+    module = ModuleType("napari_midrl.training.tiny")
+    module.RECIPE = TINY
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(RECIPES, "tiny", "tiny")
+
+
+def test_a_recipe_ends_in_a_pack_that_loads(tmp_path):
+    reports = []
+    folder = finish(train_pack("tiny", tmp_path, seed=5, n_updates=2), reports.append)
+    assert folder == tmp_path / "tiny"
+    assert reports[-1].text == f"wrote {folder}"
+    pack = read_pack(folder)
+    assert MidrlLocalizer.from_pack(pack).landmarks == ("middle",)
+    assert pack.card.training.seed == 5
+    assert pack.card.training.n_updates == 2
+    assert pack.card.training.settings["n_starts"] == 4
+    assert pack.card.training.versions["torch"] == torch.__version__
+    assert pack.card.training.seconds >= 0
+    assert pack.card.landmark_notes == {"middle": "center of the cube"}
+
+
+def test_a_seed_makes_the_same_pack_again(tmp_path):
+    hashes = {
+        read_card(
+            finish(train_pack("tiny", tmp_path / name, seed=seed, n_updates=1))
+        ).weights_sha256
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    }
+    assert len(hashes) == 2
+
+
+def test_the_recipe_is_given_the_folder_of_the_data(tmp_path):
+    reports = []
+    data = tmp_path / "data"
+    finish(train_pack("tiny", tmp_path, data=data, n_updates=1), reports.append)
+    assert f"reading {data}" in [report.text for report in reports]
+
+
+def test_a_folder_with_a_checkpoint_is_not_trained_over(tmp_path):
+    finish(train_pack("tiny", tmp_path, n_updates=1))
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    with pytest.raises(InputError, match="resume") as caught:
+        finish(train_pack("tiny", tmp_path, n_updates=1))
+    assert caught.value.path == tmp_path
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+def test_an_interrupted_training_is_resumed_to_the_same_pack(tmp_path):
+    """Even if it was stopped in the middle of a line of the log."""
+    whole = finish(train_pack("tiny", tmp_path / "whole", n_updates=3))
+    out = tmp_path / "stopped"
+    training = train_pack("tiny", out, n_updates=3)
+    while not (out / CHECKPOINT).exists():
+        next(training)
+    training.close()
+    with (out / "log.jsonl").open("a", encoding="utf-8") as log:
+        log.write('{"update": 2, "lo')
+    resumed = finish(train_pack("tiny", out, resume=True, n_updates=3))
+    assert read_card(resumed).weights_sha256 == read_card(whole).weights_sha256
+
+
+def test_resuming_where_nothing_is_begins(tmp_path):
+    assert finish(train_pack("tiny", tmp_path, resume=True, n_updates=1)).is_dir()
+
+
+def test_a_checkpoint_of_another_seed_is_not_resumed(tmp_path):
+    finish(train_pack("tiny", tmp_path, seed=1, n_updates=1))
+    with pytest.raises(PackError, match="seed 1"):
+        finish(train_pack("tiny", tmp_path, seed=2, resume=True, n_updates=2))
+
+
+def test_a_checkpoint_beyond_the_wanted_length_is_not_resumed(tmp_path):
+    """The card would say fewer updates than the weights have seen."""
+    finish(train_pack("tiny", tmp_path, n_updates=2))
+    with pytest.raises(PackError, match="2 updates"):
+        finish(train_pack("tiny", tmp_path, resume=True, n_updates=1))
+
+
+def test_an_unknown_recipe_is_answered_with_those_there_are(tmp_path):
+    with pytest.raises(InputError, match="brain-afids"):
+        finish(train_pack("spine", tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_brain_recipe_asks_for_its_data(tmp_path):
+    with pytest.raises(InputError, match="folder"):
+        finish(train_pack("brain-afids", tmp_path))
+
+
+def test_seconds_before_an_interruption_count_once(tmp_path):
+    log = tmp_path / "log.jsonl"
+    lines = (
+        '{"update": 1, "seconds": 2.0}',
+        '{"update": 2, "seconds": 9.0}',
+        '{"update": 3, "se{"update": 2, "seconds": 3.0}',
+        '{"update": 2, "seconds": 4.0}',
+    )
+    log.write_text("\n".join(lines))
+    assert train._logged_seconds(log) == 6.0
