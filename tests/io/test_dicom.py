@@ -193,6 +193,17 @@ def test_echoes_are_volumes_of_their_own(tmp_path, write_series):
     assert names(read_dicom_study(tmp_path)) == ["T2w", "T2w (2)"]
 
 
+@pytest.mark.parametrize(
+    "keyword", ["PixelSpacing", "ImageOrientationPatient", "Rows", "Columns"]
+)
+def test_a_missing_attribute_is_named(tmp_path, write_series, keyword):
+    path = write_series(tmp_path)[2]
+    ds = pydicom.dcmread(path)
+    delattr(ds, keyword)
+    ds.save_as(path)
+    assert f"im-2.dcm: cannot be read: {keyword} is missing" in said_about(tmp_path)
+
+
 def test_planes_tell_equal_sequences_apart(tmp_path, write_series, edit):
     write_series(tmp_path / "ax")
     for k, path in enumerate(write_series(tmp_path / "sag", SeriesNumber=2)):

@@ -212,8 +212,9 @@ def _frame(path: Path, ds: Dataset, index: int, groups: dict[str, Any]) -> Frame
     image_type += _codes(get("ComplexImageComponent"))
     words = [get("SeriesDescription"), get("ProtocolName")]
     words += [get("SequenceName", "PulseSequenceName")]
-    position = _numbers(get("ImagePositionPatient"), 3)
-    spacing = _numbers(get("PixelSpacing"), 2)
+    position = _numbers(get, "ImagePositionPatient", 3)
+    spacing = _numbers(get, "PixelSpacing", 2)
+    rows, columns = _numbers(get, "Rows", 1), _numbers(get, "Columns", 1)
     return Frame(
         path=path,
         index=index,
@@ -225,11 +226,11 @@ def _frame(path: Path, ds: Dataset, index: int, groups: dict[str, Any]) -> Frame
         frame_of_reference_uid=str(get("FrameOfReferenceUID") or ""),
         modality=str(get("Modality") or "MR"),
         patient=hashlib.sha256(str(ds.get("PatientID", "")).encode()).hexdigest()[:8],
-        rows=int(get("Rows")),
-        columns=int(get("Columns")),
+        rows=int(rows[0]),
+        columns=int(columns[0]),
         bits=int(get("BitsAllocated") or 16),
         position=(position[0], position[1], position[2]),
-        orientation=_numbers(get("ImageOrientationPatient"), 6),
+        orientation=_numbers(get, "ImageOrientationPatient", 6),
         pixel_spacing=(spacing[0], spacing[1]),
         slice_spacing=abs(_number(get("SpacingBetweenSlices", "SliceThickness")) or 0),
         slope=_number(get("RescaleSlope")) or 1.0,
@@ -315,11 +316,15 @@ def _integer(value: Any) -> int | None:
     return None if number is None else int(number)
 
 
-def _numbers(value: Any, n: int) -> tuple[float, ...]:
-    """Return exactly n finite floats."""
-    numbers = tuple(float(x) for x in value)
+def _numbers(get: Any, keyword: str, n: int) -> tuple[float, ...]:
+    """Return exactly n finite floats of an attribute that every image must have."""
+    value = get(keyword)
+    try:
+        numbers = tuple(float(x) for x in np.atleast_1d(value))
+    except (TypeError, ValueError):
+        numbers = ()
     if len(numbers) != n or not np.isfinite(numbers).all():
-        msg = f"expected {n} finite numbers, got {value!r}"
+        msg = f"{keyword} is missing or is not {n} finite numbers"
         raise ValueError(msg)
     return numbers
 
