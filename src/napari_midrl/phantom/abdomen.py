@@ -79,7 +79,7 @@ def _liver(patient: Patient) -> Shape:
         right = ellipsoid(x, y, z, (-76, -2, dome - 70 * size), (98, 98, 104 * size))
         left = ellipsoid(x, y, z, (-6, -44, dome - 38 * size), (80, 48, 44 * size))
         bumps = 3 * slab.noise("wobble")
-        edge = np.float32(tail + 62) + x * np.float32(0.55) - y * np.float32(0.2) - z
+        edge = np.float32(tail + 36) + x * np.float32(0.55) - y * np.float32(0.2) - z
         # The porta and the bed of the gall bladder notch the lower face.
         notch = np.float32(20) - ellipsoid(x, y, z, (-34, -20, tail + 20), (26, 44, 40))
         whole = smooth_union(right, left, 20)

@@ -130,8 +130,8 @@ def make_surface(patient: Patient) -> Surface:
         (0.48, 1.1),
         (0.56, 1.45),
         (0.63, 1.3),
-        (0.72, 0.8),
-        (0.80, 0.65),
+        (0.72, 0.55),
+        (0.80, 0.55),
         (0.88, 0.5),
     ]
     return Surface(
@@ -257,10 +257,12 @@ def breast_distance(surface: Surface, breast: Breast, slab: Slab) -> Array:
     up = np.maximum(dz, 0) * np.float32(0.78)
     dz = np.minimum(dz, 0) + up
     r = breast.radius_mm
-    u, v, w = dx / np.float32(r), dy / np.float32(depth), dz / np.float32(0.95 * r)
+    # Behind its base the breast ends soon, so that it does not thicken the wall.
+    deep = np.where(dy > 0, np.float32(26), np.float32(depth))
+    u, v, w = dx / np.float32(r), dy / deep, dz / np.float32(0.95 * r)
     radius = np.sqrt(u * u + v * v + w * w)
     slope = np.sqrt(
-        (u / r) ** 2 + (v / depth) ** 2 + (w / (0.95 * r)) ** 2
+        (u / r) ** 2 + (v / deep) ** 2 + (w / (0.95 * r)) ** 2
     ) + np.float32(1e-6)
     distance: Array = (radius - 1) * radius / slope
     return distance
@@ -344,5 +346,5 @@ def _breast_part(surface: Surface, breast: Breast) -> _Part:
     x, y, z = breast_base(surface, breast)
     r = breast.radius_mm + 25
     low = (x - r, y - breast.protrusion_mm - 25, z - r)
-    high = (x + r, y + 45, z + 1.35 * r)
+    high = (x + r, y + 75, z + 1.35 * r)
     return _Part(low, high, partial(breast_distance, surface, breast), 16.0)
