@@ -219,6 +219,13 @@ def test_names_that_are_formulas_do_not_run(tmp_path, three):
     assert ",'=1+1," in (tmp_path / "x.csv").read_text()
 
 
+def test_an_apostrophe_typed_by_a_person_stays(tmp_path, three):
+    """Only the guard that was put before a formula is taken away again."""
+    (path,) = write_landmarks(three, tmp_path / "x.csv")
+    path.write_text(path.read_text().replace(",AC,", ",'s Gravenhage,"))
+    assert read_landmarks(path).landmarks[0].name == "'s Gravenhage"
+
+
 @pytest.fixture
 def grid():
     affine = np.eye(4)
