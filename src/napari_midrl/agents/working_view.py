@@ -186,28 +186,10 @@ def sample_smoothly(
     affine[:3, 3] = target.affine_lps[:3, 3] - spacing.sum(axis=1) * (n - 1) / 2
     i, j, k = target.shape_ijk
     finer = VoxelGrid((n * i, n * j, n * k), affine)
-    near, near_grid = _part_near(array, grid, finer)
-    sampled = resample(near, near_grid, finer, outside=outside).astype(np.float32)
+    sampled = resample(array, grid, finer, outside=outside).astype(np.float32)
     blocks = sampled.reshape(i, n, j, n, k, n)
     mean: npt.NDArray[np.float32] = blocks.mean(axis=(1, 3, 5))
     return mean
-
-
-def _part_near(
-    array: npt.NDArray[np.generic], grid: VoxelGrid, target: VoxelGrid
-) -> tuple[npt.NDArray[np.generic], VoxelGrid]:
-    """Return the part of an array that a target may touch, with room around it.
-
-    A small cube then costs the same in a large volume as in a small one.
-    """
-    corners_ijk = grid.to_ijk(target.corners_lps_mm)
-    last = np.array(grid.shape_ijk) - 1
-    first = np.clip(np.floor(corners_ijk.min(axis=0)) - 2, 0, last).astype(int)
-    end = np.clip(np.ceil(corners_ijk.max(axis=0)) + 2, first, last).astype(int) + 1
-    affine = grid.affine_lps.copy()
-    affine[:3, 3] = grid.to_lps_mm(first)
-    part = array[first[0] : end[0], first[1] : end[1], first[2] : end[2]]
-    return part, VoxelGrid((part.shape[0], part.shape[1], part.shape[2]), affine)
 
 
 def _padded(inner: VoxelGrid) -> VoxelGrid:
