@@ -64,6 +64,14 @@ def test_most_starts_win_and_strays_do_not_pull():
     assert found.spread_mm < 2
 
 
+def test_the_densest_place_wins_even_without_a_majority():
+    """3 of 7 agree; the median of all seven lies far from every one of them."""
+    ends = np.array([[0.0, 0, 0]] * 3 + [[n * 50.0, 90, 90] for n in range(1, 5)])
+    found = find_consensus(ends, np.ones(7, bool), 5)
+    assert found.position_lps_mm.tolist() == [0, 0, 0]
+    assert found.members.tolist() == [True] * 3 + [False] * 4
+
+
 def test_starts_that_did_not_settle_have_no_vote_but_count():
     ends = np.array([[0.0, 0, 0], [50, 0, 0], [50, 0, 0], [50, 0, 0]])
     found = find_consensus(ends, np.array([True, False, False, False]), 5)
