@@ -39,6 +39,14 @@ if TYPE_CHECKING:
 FAT = Tissue.VISCERAL_FAT
 ARTERY, VEIN = Tissue.ARTERIAL_BLOOD, Tissue.VENOUS_BLOOD
 
+_SOFT = frozenset(Tissue) - {
+    Tissue.MUSCLE,
+    Tissue.FAT,
+    Tissue.CORTICAL_BONE,
+    Tissue.RED_MARROW,
+}
+"""What the fat about a kidney may displace: not the wall of the body."""
+
 
 def abdomen_organs(patient: Patient) -> list[Shape]:
     """Return the organs of the upper abdomen in paint order."""
@@ -176,7 +184,7 @@ def _kidney(organ: Organ, side: int) -> list[Shape]:
 
     renal = frozenset({Tissue.KIDNEY_CORTEX, Tissue.KIDNEY_MEDULLA})
     return [
-        Shape(*around(organ.center, margin=c + 18), fat, ((0, FAT),)),
+        Shape(*around(organ.center, margin=c + 18), fat, ((0, FAT),), onto=_SOFT),
         solid(organ, (0, Tissue.KIDNEY_CORTEX), wobble_mm=0.7),
         Shape(
             *box,
