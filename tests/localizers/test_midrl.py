@@ -22,7 +22,8 @@ from napari_midrl.data.volume import Volume
 from napari_midrl.errors import PackError, SearchError
 from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.io.model_store import read_pack, write_pack
-from napari_midrl.localizers.midrl import MidrlLocalizer, pick_device
+from napari_midrl.localizers.device import pick_device
+from napari_midrl.localizers.midrl import MidrlLocalizer
 
 BASE_MM = 2.0
 TINY = {"channels": [4, 4, 4], "fine_channels": 4, "head_channels": 4}

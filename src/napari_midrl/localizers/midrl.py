@@ -11,6 +11,7 @@ from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
 from napari_midrl.agents.dense_search import search
 from napari_midrl.data.trajectory import Localization
 from napari_midrl.errors import PackError, SearchError
+from napari_midrl.localizers.device import pick_device
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -114,21 +115,3 @@ class MidrlLocalizer:
         return Localization(
             results, trajectories, self._name, self._model_sha256, seconds, device
         )
-
-
-def pick_device(wanted: str) -> str:
-    """Return the torch device to use: a GPU for "auto" where there is one.
-
-    Raises
-    ------
-    SearchError
-        If the device asked for is not there.
-    """
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=wanted)
-    except (RuntimeError, AssertionError) as error:
-        msg = f"device {wanted!r} cannot be used: {error}"
-        raise SearchError(msg) from error
-    return wanted

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from napari_midrl.agents.preprocessing import cut_slice, oriented_volume
 from napari_midrl.agents.search import StepwiseSearch, result_of
 from napari_midrl.data.trajectory import Localization
 from napari_midrl.errors import SearchError
+from napari_midrl.localizers.device import pick_device
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -94,7 +94,7 @@ class PublishedLocalizer:
         """
         began = time.perf_counter()
         landmarks = self._wanted(settings)
-        device = _device_of(settings.device)
+        device = pick_device(settings.device)
         searched = self._searched_part(volume)
         if device not in self._searches:
             self._searches[device] = StepwiseSearch(self._agents, device)
@@ -148,15 +148,3 @@ class PublishedLocalizer:
             return cut_slice(oriented, oriented.grid.shape_ijk[2] // 2)
         k = oriented.grid.to_ijk(np.array(self._slice_through_lps_mm))[2]
         return cut_slice(oriented, round(float(k)))
-
-
-def _device_of(wanted: str) -> str:
-    """Return the torch device meant by a setting."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=wanted)
-    except (RuntimeError, AssertionError) as error:
-        msg = f"device {wanted!r} cannot be used: {error}"
-        raise SearchError(msg) from error
-    return wanted
