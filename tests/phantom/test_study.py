@@ -54,6 +54,12 @@ def test_an_unknown_region_is_named():
         finish(phantom_study(1, regions=("knee",)))
 
 
+def test_a_man_has_no_breast_study_and_the_message_says_why():
+    assert draw_patient(0).sex == "male"
+    with pytest.raises(ValueError, match="patient 0 is male"):
+        finish(phantom_study(0, regions=("breast",)))
+
+
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("sex", ["female", "male"])
 def test_every_landmark_lies_inside_the_whole_body_image(seed, sex):

@@ -56,7 +56,7 @@ def phantom_study(
     Raises
     ------
     ValueError
-        If a region is unknown.
+        If a region is unknown, or none of them suits the patient's sex.
     """
     unknown = sorted(set(regions) - set(REGIONS))
     if unknown:
@@ -66,12 +66,17 @@ def phantom_study(
     protocols = _protocols(patient, regions, quick=quick)
     volumes: list[Volume] = []
     drawn: dict[VoxelGrid, TissueMap] = {}
-    for done, protocol in enumerate(protocols):
-        text = f"scanning {protocol.region} {protocol.kind}"
-        yield Progress(done, len(protocols), text)
+    if not protocols:
+        msg = f"digital patient {seed} is {patient.sex}: nothing to scan in {regions}"
+        raise ValueError(msg)
+    n_steps = 2 * len(protocols)
+    for number, protocol in enumerate(protocols):
+        what = f"{protocol.region} {protocol.kind}"
         grid = protocol_grid(patient, protocol)
         if grid not in drawn:
+            yield Progress(2 * number, n_steps, f"drawing the anatomy for {what}")
             drawn = {grid: tissue_map(patient, grid)}
+        yield Progress(2 * number + 1, n_steps, f"scanning {what}")
         volumes += acquire(patient, protocol, drawn[grid])
     if quick:
         volumes = [v for v in volumes if v.sequence.kind in _QUICK]
@@ -83,7 +88,7 @@ def phantom_study(
         ),
         case_id=name,
     )
-    yield Progress(len(protocols), len(protocols), f"{name} is ready")
+    yield Progress(n_steps, n_steps, f"{name} is ready")
     return Study(name, tuple(volumes)), landmarks
 
 

@@ -64,7 +64,7 @@ def _pelvic_room(patient: Patient) -> list[Shape]:
     h = patient.height_mm
     muscle = Tissue.MUSCLE
     fossae = [
-        ball((s * 36.0, 46.0, 0.463 * h), (17, 26, 30), (0, Tissue.FAT))
+        ball((s * 36.0, 48.0, 0.474 * h), (13, 24, 25), (0, Tissue.FAT))
         for s in (1, -1)
     ]
     return [
