@@ -223,9 +223,9 @@ def balls_missed_by(network, settings):
 
 
 def test_agents_learn_to_find_a_ball():
-    """From rewards alone, in a quarter of a minute of one core."""
+    """From rewards alone, in some twenty seconds of one core."""
     settings = DenseTrainingSettings(
-        n_updates=160,
+        n_updates=220,
         n_starts=128,
         n_fine_landmarks=1,
         learning_rate=6e-3,
