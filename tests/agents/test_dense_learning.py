@@ -91,6 +91,26 @@ def test_the_loss_is_huber_and_moves_the_online_network_alone():
     torch.testing.assert_close(online.bias.grad[0], torch.full((6,), -1 / 6))
 
 
+def test_an_agent_counts_by_its_weight():
+    """The first agent is nearly right, the second is off by 9."""
+    zero = QField(
+        torch.zeros(1, 1, 2, 2, 2), torch.zeros(2, 6, 1), torch.zeros(2, 6), 1
+    )
+    bias = torch.zeros(2, 6)
+    bias[1] = 9
+    online = QField(torch.zeros(1, 1, 2, 2, 2), torch.zeros(2, 6, 1), bias, 1)
+    field = Field(*FAR_FROM_ANY_BORDER, torch.tensor([[8.0, 0, 0]] * 2))
+    arguments = online, zero, torch.zeros(2, 1, 3), field, SCALE, Targets(0.9, 1)
+    first, second, both = (
+        td_loss(*arguments, torch.tensor(weights)).item()
+        for weights in ([1.0, 0.0], [0.0, 1.0], [1.0, 3.0])
+    )
+    assert second > first + 5
+    assert both == pytest.approx((first + 3 * second) / 4)
+    alike = td_loss(*arguments, torch.ones(2)).item()
+    assert alike == pytest.approx(td_loss(*arguments).item())
+
+
 def test_the_target_network_follows_a_small_share():
     lagging, trained = nn.Linear(1, 1), nn.Linear(1, 1)
     with torch.no_grad():
