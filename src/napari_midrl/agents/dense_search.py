@@ -354,7 +354,8 @@ def _result(
         spread_mm=float("nan") if consensus is None else consensus.spread_mm,
         agreement=agreement,
         n_steps=int(np.median(n_moves)),
-        confidence=agreement,
+        # One start agrees with itself; that is no evidence.
+        confidence=agreement if len(endpoints_mm) > 1 else None,
     )
 
 

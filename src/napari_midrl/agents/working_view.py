@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_midrl.data.volume import Volume
 
-MAX_VIEW_VOXELS = 2**28
+MAX_VIEW_VOXELS = 2**26
 
 
 @dataclass(frozen=True)
