@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,11 +29,21 @@ def pelvis_organs(patient: Patient) -> list[Shape]:
     organs = [
         *_muscles(patient),
         *_rectum(patient),
-        solid(patient.bladder, (0, WALL), (3.2, Tissue.URINE), wobble_mm=1.5),
+        solid(_bladder(patient), (0, WALL), (3.2, Tissue.URINE), wobble_mm=1.5),
     ]
     if patient.prostate is None:
         return [*organs, *_uterus(patient)]
     return [*organs, *_prostate(patient, patient.prostate)]
+
+
+def _bladder(patient: Patient) -> Organ:
+    """Return the bladder; in men it rests on the prostate."""
+    bladder, gland = patient.bladder, patient.prostate
+    if gland is None:
+        return bladder
+    x, y, _ = bladder.center
+    z = gland.center[2] + gland.half_mm[2] + 0.93 * bladder.half_mm[2]
+    return replace(bladder, center=(x, min(y, gland.center[1] - 4), z))
 
 
 def _muscles(patient: Patient) -> list[Shape]:
@@ -57,23 +68,27 @@ def _muscles(patient: Patient) -> list[Shape]:
 def _rectum(patient: Patient) -> list[Shape]:
     """Return rectum and anal canal, with stool and gas."""
     h = patient.height_mm
+    # In men the rectum lies against the back of the prostate.
+    y = 42.0
+    if patient.prostate is not None:
+        y = patient.prostate.center[1] + patient.prostate.half_mm[1] + 21
     path: list[Point] = [
-        (0, 28, 0.470 * h),
-        (0, 34, 0.484 * h),
-        (2, 42, 0.500 * h),
+        (0, y - 10, 0.470 * h),
+        (0, y - 2, 0.484 * h),
+        (2, y, 0.498 * h),
         (4, 56, 0.522 * h),
         (6, 40, 0.545 * h),
     ]
     return [
-        ball((0, 42, 0.505 * h), (34, 30, 0.030 * h), (0, FAT)),
+        ball((0, 42, 0.507 * h), (30, 26, 0.026 * h), (0, FAT)),
         *tube(path, [11, 13, 18, 19, 14], (0, WALL), (3.6, Tissue.BOWEL_CONTENT)),
         ball(
-            (3, 42, 0.508 * h),
+            (3, y - 3, 0.500 * h),
             (9, 6, 17),
             (0, Tissue.GAS),
             onto=frozenset({Tissue.BOWEL_CONTENT}),
         ),
-        rod((0, 26, 0.462 * h), (0, 28, 0.474 * h), (9, 9), (0, Tissue.MUSCLE)),
+        rod((0, y - 12, 0.462 * h), (0, y - 10, 0.474 * h), (9, 9), (0, Tissue.MUSCLE)),
     ]
 
 

@@ -69,7 +69,7 @@ def _pelvic_room(patient: Patient) -> list[Shape]:
     ]
     return [
         *fossae,
-        ball((0, 14, 0.512 * h), (56, 58, 0.044 * h), (0, FAT)),
+        ball((0, 14, 0.516 * h), (54, 58, 0.042 * h), (0, FAT)),
         ball((0, 6, 0.488 * h), (31, 50, 0.028 * h), (0, muscle), (3.2, FAT)),
     ]
 
