@@ -1,8 +1,10 @@
 """One recipe, from nothing to a pack that can be searched with."""
 
 import sys
+from dataclasses import replace
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,7 +19,7 @@ from napari_midrl.training.views import TrainingCase, ViewSettings
 from napari_midrl.workflows import train
 from napari_midrl.workflows.train import RECIPES, train_pack
 
-CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINT = "stage-1/checkpoint.safetensors"
 
 
 def gray_cases(data):
@@ -35,12 +37,14 @@ TINY = Recipe(
     landmarks=("middle",),
     landmark_notes={"middle": "center of the cube"},
     config=DenseQConfig(1, 4.0, (4, 4, 4), fine_channels=4, head_channels=4),
-    settings=DenseTrainingSettings(
-        n_updates=9,
-        n_starts=4,
-        n_fine_landmarks=1,
-        checkpoint_every=1,
-        view=ViewSettings(whole_share=1.0),
+    stages=(
+        DenseTrainingSettings(
+            n_updates=9,
+            n_starts=4,
+            n_fine_landmarks=1,
+            checkpoint_every=1,
+            view=ViewSettings(whole_share=1.0),
+        ),
     ),
     make_cases=gray_cases,
     data="noise",
@@ -67,7 +71,7 @@ def test_a_recipe_ends_in_a_pack_that_loads(tmp_path):
     assert MidrlLocalizer.from_pack(pack).landmarks == ("middle",)
     assert pack.card.training.seed == 5
     assert pack.card.training.n_updates == 2
-    assert pack.card.training.settings["n_starts"] == 4
+    assert pack.card.training.settings["stages"][0]["n_starts"] == 4
     assert pack.card.training.versions["torch"] == torch.__version__
     assert pack.card.training.seconds >= 0
     assert pack.card.landmark_notes == {"middle": "center of the cube"}
@@ -107,7 +111,7 @@ def test_an_interrupted_training_is_resumed_to_the_same_pack(tmp_path):
     while not (out / CHECKPOINT).exists():
         next(training)
     training.close()
-    with (out / "log.jsonl").open("a", encoding="utf-8") as log:
+    with (out / "stage-1" / "log.jsonl").open("a", encoding="utf-8") as log:
         log.write('{"update": 2, "lo')
     resumed = finish(train_pack("tiny", out, resume=True, n_updates=3))
     assert read_card(resumed).weights_sha256 == read_card(whole).weights_sha256
@@ -151,3 +155,19 @@ def test_seconds_before_an_interruption_count_once(tmp_path):
     )
     log.write_text("\n".join(lines))
     assert train._logged_seconds(log) == 6.0
+
+
+def test_a_second_stage_begins_with_the_weights_of_the_first(tmp_path, monkeypatch):
+    """One update at a rate of zero leaves the weights the stage was given."""
+    first = TINY.stages[0]
+    still = replace(first, learning_rate=0.0, follow_rate=0.0)
+    both = replace(TINY, stages=(first, still))
+    monkeypatch.setattr(sys.modules["napari_midrl.training.tiny"], "RECIPE", both)
+
+    alone = read_pack(finish(train_pack("tiny", tmp_path / "both", n_updates=2)))
+    monkeypatch.setattr(sys.modules["napari_midrl.training.tiny"], "RECIPE", TINY)
+    one = read_pack(finish(train_pack("tiny", tmp_path / "one", n_updates=2)))
+
+    assert alone.card.training.n_updates == 2 * one.card.training.n_updates
+    for name, weights in one.tensors.items():
+        np.testing.assert_allclose(alone.tensors[name], weights, atol=1e-6)

@@ -77,6 +77,7 @@ def train_dense(
     cases: Sequence[TrainingCase],
     settings: DenseTrainingSettings,
     folder: Path | None = None,
+    initial: DenseQNetwork | None = None,
 ) -> Generator[Progress, None, DenseQNetwork]:
     """Yield progress and return the trained network.
 
@@ -93,13 +94,15 @@ def train_dense(
         See there.
     folder
         For checkpoints and `log.jsonl`; None keeps nothing.
+    initial
+        Network to begin with; None means random weights.
 
     Raises
     ------
     PackError
         If the checkpoint in the folder is damaged or that of another training.
     """
-    state = _TrainingState(config, settings)
+    state = _TrainingState(config, settings, initial)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         state.restore(folder)
@@ -123,10 +126,17 @@ def train_dense(
 class _TrainingState:
     """Networks, optimizer and the count of updates."""
 
-    def __init__(self, config: DenseQConfig, settings: DenseTrainingSettings) -> None:
+    def __init__(
+        self,
+        config: DenseQConfig,
+        settings: DenseTrainingSettings,
+        initial: DenseQNetwork | None = None,
+    ) -> None:
         torch.manual_seed(settings.seed)
         self.settings = settings
         self.online_net = DenseQNetwork(config).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stub lacks the 3D format
+        if initial is not None:
+            self.online_net.load_state_dict(initial.state_dict())
         self.target_net = copy.deepcopy(self.online_net)
         # A slower average of the weights is what ships; it wavers less from one
         # update to the next than the weights themselves.

@@ -27,8 +27,10 @@ class Recipe:
         One per agent.
     landmark_notes
         What each landmark is, by name.
-    config, settings
-        Architecture and training.
+    config
+        Architecture.
+    stages
+        Trainings one after the other, each from the weights of the one before.
     make_cases
         Yields progress and returns the labelled anatomies; takes the folder of the
         training data, None for recipes that draw their own.
@@ -44,7 +46,7 @@ class Recipe:
     landmarks: tuple[str, ...]
     landmark_notes: dict[str, str]
     config: DenseQConfig
-    settings: DenseTrainingSettings
+    stages: tuple[DenseTrainingSettings, ...]
     make_cases: Callable[
         [Path | None], Generator[Progress, None, tuple[TrainingCase, ...]]
     ]

@@ -62,6 +62,11 @@ class ViewSettings:
         the case means the whole of it.
     whole_share
         Share of views that show the whole case.
+    whole_margin
+        How much larger than the case such a view may be, relative to it; it may also
+        be up to 5 % smaller.
+    shift_mm
+        How far the case may lie off the center of such a view along each axis.
     landmark_share
         Share of the other views whose field of view is planned around a landmark, as
         a radiographer would.
@@ -84,6 +89,8 @@ class ViewSettings:
         (230.0, 260.0, 230.0),
     )
     whole_share: float = 0.5
+    whole_margin: float = 0.10
+    shift_mm: float = 0.0
     landmark_share: float = 0.0
     remap_share: float = 0.6
     blur_mm: float = 5.0
@@ -305,7 +312,11 @@ def _draw_field_of_view(
     middle = case.origin_lps_mm + (extent_mm - case.spacing_mm) / 2
     if _uniform(generator) < settings.whole_share:
         jitter = torch.rand(3, generator=generator)
-        fov = torch.minimum(extent_mm * (0.95 + 0.15 * jitter), largest)
+        grown = extent_mm * (0.95 + (0.05 + settings.whole_margin) * jitter)
+        fov = torch.minimum(grown, largest)
+        if settings.shift_mm:
+            aside = 2 * torch.rand(3, generator=generator) - 1
+            return fov, middle + settings.shift_mm * aside
         return fov, middle
     fov = smallest + (largest - smallest) * torch.rand(3, generator=generator)
     fov = torch.minimum(fov, extent_mm)

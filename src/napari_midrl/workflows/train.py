@@ -40,7 +40,8 @@ def train_pack(
     recipe_name
         Of `RECIPES`.
     out
-        Folder for checkpoints, the log, and the pack in a folder of its own name.
+        For the pack, in a folder of its own name, and a folder per stage of the
+        training with its checkpoint and log.
     seed
         Of the whole training; two runs with one seed on one machine agree.
     resume
@@ -48,7 +49,7 @@ def train_pack(
     data
         Folder of the training data, for recipes that need one.
     n_updates
-        Another length than the recipe's.
+        Another length of every stage than the recipe's.
 
     Raises
     ------
@@ -59,7 +60,7 @@ def train_pack(
     if recipe_name not in RECIPES:
         msg = f"no recipe {recipe_name!r}; there are {sorted(RECIPES)}"
         raise InputError(msg)
-    if (out / "checkpoint.safetensors").exists() and not resume:
+    if any(out.glob("stage-*/checkpoint.safetensors")) and not resume:
         msg = "holds a checkpoint; resume from it or choose another folder"
         raise InputError(msg, out)
     yield Progress(0, 0, "loading the engine")
@@ -70,24 +71,35 @@ def train_pack(
 
     module = importlib.import_module(f"napari_midrl.training.{RECIPES[recipe_name]}")
     recipe: Recipe = module.RECIPE
-    settings = replace(recipe.settings, seed=seed)
-    if n_updates is not None:
-        settings = replace(settings, n_updates=n_updates)
+    stages = tuple(
+        # Another seed per stage, or a second stage would see the first one's views.
+        replace(
+            stage, seed=seed + 1000 * number, n_updates=n_updates or stage.n_updates
+        )
+        for number, stage in enumerate(recipe.stages)
+    )
     cases = yield from recipe.make_cases(data)
-    network = yield from train_dense(recipe.config, cases, settings, out)
-    seconds = _logged_seconds(out / "log.jsonl")
+    network = None
+    seconds = 0.0
+    for number, stage in enumerate(stages, start=1):
+        folder = out / f"stage-{number}"
+        network = yield from train_dense(recipe.config, cases, stage, folder, network)
+        seconds += _logged_seconds(folder / "log.jsonl")
+    assert network is not None
     versions = {"python": platform.python_version(), "torch": torch.__version__}
-    card = _card(recipe, settings, seconds, versions)
+    card = _card(recipe, seed, stages, seconds, versions)
     folder = out / recipe.name
     weights = {name: t.numpy() for name, t in network.state_dict().items()}
     write_pack(folder, card, weights)
-    yield Progress(settings.n_updates, settings.n_updates, f"wrote {folder}")
+    n_done = sum(stage.n_updates for stage in stages)
+    yield Progress(n_done, n_done, f"wrote {folder}")
     return folder
 
 
 def _card(
     recipe: Recipe,
-    settings: DenseTrainingSettings,
+    seed: int,
+    stages: tuple[DenseTrainingSettings, ...],
     seconds: float,
     versions: dict[str, str],
 ) -> dict[str, Any]:
@@ -107,10 +119,10 @@ def _card(
             "recipe": recipe.name,
             "data": recipe.data,
             "licence": recipe.licence,
-            "seed": settings.seed,
-            "n_updates": settings.n_updates,
+            "seed": seed,
+            "n_updates": sum(stage.n_updates for stage in stages),
             "seconds": round(seconds, 1),
-            "settings": asdict(settings),
+            "settings": {"stages": [asdict(stage) for stage in stages]},
             "versions": versions,
         },
         "intended_use": recipe.intended_use,
