@@ -128,29 +128,28 @@ def box_edges(
     return begin, corners[..., BOX_EDGES[:, 1], :] - begin
 
 
-def box_sections(
-    center: npt.ArrayLike, size: npt.ArrayLike
+def box_outline(
+    center: npt.ArrayLike, size: npt.ArrayLike, normal: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the outlines of boxes on the three planes through their centers.
+    """Return the outline of boxes on the plane through their centers.
 
     Parameters
     ----------
     center, size
         Shape (*any, 3), same frame and unit.
+    normal
+        Axis the plane is perpendicular to: 0, 1 or 2.
 
     Returns
     -------
     begin, direction
-        Four lines per plane; shape (*any, 12, 3).
+        Shape (*any, 12, 3): four lines, each three times, so that outlines and edges
+        of boxes are equally many.
     """
     center = np.asarray(center, dtype=np.float64)[..., None, :]
     half = np.asarray(size, dtype=np.float64)[..., None, :] / 2
-    corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
-    begin = np.zeros((12, 3))
-    along = np.zeros((12, 3))
-    for normal in range(3):
-        plane = [axis for axis in range(3) if axis != normal]
-        for n, corner in enumerate(corners):
-            begin[4 * normal + n, plane] = corner
-            along[4 * normal + n, plane] = np.subtract(corners[(n + 1) % 4], corner)
-    return center + begin * half, along * half
+    plane = [axis for axis in range(3) if axis != normal]
+    corners = np.zeros((4, 3))
+    corners[:, plane] = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+    along = np.roll(corners, -1, axis=0) - corners
+    return center + np.tile(corners, (3, 1)) * half, np.tile(along, (3, 1)) * half

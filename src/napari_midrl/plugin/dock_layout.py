@@ -45,9 +45,9 @@ class DockLayout(QScrollArea):
         self.results = ResultTable()
         self.playback = PlaybackBar()
         self.plot = QPlot()
-        self.save_landmarks = QPushButton("Save landmarks\N{HORIZONTAL ELLIPSIS}")
-        self.save_trajectories = QPushButton("Save trajectories\N{HORIZONTAL ELLIPSIS}")
-        self.save_movie = QPushButton("Save movie\N{HORIZONTAL ELLIPSIS}")
+        self.save_landmarks = QPushButton("Landmarks\N{HORIZONTAL ELLIPSIS}")
+        self.save_trajectories = QPushButton("Trajectories\N{HORIZONTAL ELLIPSIS}")
+        self.save_movie = QPushButton("Movie\N{HORIZONTAL ELLIPSIS}")
         self.footer = QLabel(DISCLAIMER)
         self.footer.setStyleSheet("color: gray;")
         self.shortcuts = QLabel("Shortcuts")
@@ -64,16 +64,16 @@ class DockLayout(QScrollArea):
         layout.setSpacing(4)
         layout.addLayout(_row(*self.views.values()))
         layout.addWidget(_group("Search", self.form))
+        save = _row(self.save_landmarks, self.save_trajectories, self.save_movie)
+        save.insertWidget(0, QLabel("Save"))
         layout.addWidget(
             _group(
                 "Results",
                 self.results,
-                _row(self.save_landmarks, self.save_trajectories),
+                save,
             )
         )
-        layout.addWidget(
-            _group("Replay", self.playback, self.plot, _row(self.save_movie))
-        )
+        layout.addWidget(_group("Replay", self.playback, self.plot))
         foot = QHBoxLayout()
         foot.addWidget(self.footer, 1)
         foot.addWidget(self.shortcuts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_midrl.data.playback import Playback, box_edges, box_sections
+from napari_midrl.data.playback import Playback, box_edges, box_outline
 from napari_midrl.plugin.colors import Colors, color_of, rgba
 from napari_midrl.plugin.world import (
     AXIS_LABELS,
@@ -76,8 +76,17 @@ def agents_layer(
     return rows, options, "points"
 
 
+def box_lines(
+    center: npt.ArrayLike, size: npt.ArrayLike, normal: int | None
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return begin and direction of twelve lines per box; see `box_vectors`."""
+    if normal is None:
+        return box_edges(center, size)
+    return box_outline(center, size, normal)
+
+
 def box_vectors(
-    playback: Playback, agents: npt.NDArray[np.int64], *, flat: bool = False
+    playback: Playback, agents: npt.NDArray[np.int64], *, normal: int | None = None
 ) -> npt.NDArray[np.float32]:
     """Return twelve lines per agent and frame; shape (n, 2, 4), axes (step, z, y, x).
 
@@ -87,13 +96,13 @@ def box_vectors(
     ----------
     playback, agents
         What to draw.
-    flat
-        Outline the box where the slices through the agent cut it, instead of its
-        edges: on a slice, a box is then seen wherever its agent is.
+    normal
+        None for the edges in space; 0, 1, 2 for the outline where the sagittal,
+        coronal or axial slice through the agent cuts its box. On a slice, a box is
+        then seen wherever its agent is.
     """
-    lines = box_sections if flat else box_edges
-    begin, along = lines(
-        playback.positions_lps_mm[agents], playback.box_sizes_mm[agents]
+    begin, along = box_lines(
+        playback.positions_lps_mm[agents], playback.box_sizes_mm[agents], normal
     )
     n_agents, n_frames = begin.shape[:2]
     vectors = np.zeros((n_agents, n_frames, 12, 2, 4), dtype=np.float32)
@@ -108,7 +117,7 @@ def boxes_layer(
     agents: npt.NDArray[np.int64],
     colors: Colors,
     *,
-    flat: bool = False,
+    normal: int | None = None,
 ) -> LayerData:
     """Return what the agents see, as wireframe boxes."""
     per_agent = agent_colors(playback, agents, colors)
@@ -119,7 +128,7 @@ def boxes_layer(
         "opacity": 0.9,
         "projection_mode": "all",
     }
-    return box_vectors(playback, agents, flat=flat), options, "vectors"
+    return box_vectors(playback, agents, normal=normal), options, "vectors"
 
 
 def trail_rows(
@@ -174,6 +183,7 @@ def landmarks_layer(landmarks: LandmarkSet, colors: Colors, *, name: str) -> Lay
     data = world_zyx_mm(
         np.array([m.position_lps_mm for m in placed]).reshape(-1, 3)
     ).astype(np.float64)
+    faces = [rgba(color_of(colors, m.name)) for m in placed]
     options = {
         "name": name,
         "units": UNITS,
@@ -188,10 +198,12 @@ def landmarks_layer(landmarks: LandmarkSet, colors: Colors, *, name: str) -> Lay
             # Leading spaces keep the name clear of its star at any zoom.
             "string": "\N{EM SPACE}\N{EM SPACE}{label}",
             "size": 11,
-            "color": "white",
+            "color": {"array": faces or ["white"], "default": "white"},
             "anchor": "upper_left",
         },
-        "face_color": [rgba(color_of(colors, m.name)) for m in placed] or "white",
+        "face_color": faces or "white",
+        # In 3D napari paints the whole of a star in the color of its border.
+        "border_color": faces or "white",
         "border_width": 0,
         "symbol": "star",
         "size": LANDMARK_SIZE_MM,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_midrl.data.playback import Playback
     from napari_midrl.data.trajectory import LandmarkResult
 
 SEARCHING = "searching"
@@ -105,4 +106,20 @@ def rows_of_walk(
         rows.append(
             ResultRow(name, position, spread_mm, float(still.mean()), step, state)
         )
+    return rows
+
+
+def replay_rows(
+    playback: Playback, results: Sequence[LandmarkResult], frame: int
+) -> list[ResultRow]:
+    """Return the rows at a frame of a replay: a result once its agents have settled."""
+    rows = []
+    for result in results:
+        agents = playback.agents(landmark=result.name)
+        settled = playback.n_positions[agents] <= frame
+        if settled.all():
+            rows.append(row_of_result(result))
+        else:
+            positions = playback.positions_lps_mm[agents, frame]
+            rows += rows_of_walk([result.name], positions[None], settled[None], frame)
     return rows

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Points, Tracks, Vectors
 
-from napari_midrl.data.playback import Playback, box_edges, box_sections
 from napari_midrl.plugin.colors import Colors, color_of, rgba
 from napari_midrl.plugin.layers import (
     AGENT_SIZE_MM,
     AGENT_SIZE_PIXELS,
     BLENDING,
     agents_layer,
+    box_lines,
     box_vectors,
     boxes_layer,
     trails_layer,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from napari.layers import Layer
 
+    from napari_midrl.data.playback import Playback
     from napari_midrl.data.progress import SearchProgress
 
 LEAST_TRAIL_INTERVAL_S = 0.25
@@ -138,8 +139,7 @@ class LiveSearch:
     def _show_boxes(
         self, centers: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64]
     ) -> None:
-        lines = box_sections if self._viewer.dims.ndisplay == 2 else box_edges
-        begin, along = lines(centers, sizes)
+        begin, along = box_lines(centers, sizes, slice_normal(self._viewer))
         data = np.stack([world_zyx_mm(begin), world_zyx_mm(along)], axis=-2)
         data = data.reshape(-1, 2, 3)
         if self._boxes is not None:
@@ -217,11 +217,8 @@ class ReplayScene:
             add_quietly(viewer, layer)
         self._boxes.visible = options.boxes
         self._trails.visible = options.trails
-        viewer.dims.events.ndisplay.connect(self._on_ndisplay)
-
-    @property
-    def _is_flat(self) -> bool:
-        return bool(self._viewer.dims.ndisplay == 2)
+        viewer.dims.events.ndisplay.connect(self._on_slicing)
+        viewer.dims.events.order.connect(self._on_slicing)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -245,18 +242,20 @@ class ReplayScene:
 
     def close(self) -> None:
         """Take the layers away."""
-        self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
+        self._viewer.dims.events.ndisplay.disconnect(self._on_slicing)
+        self._viewer.dims.events.order.disconnect(self._on_slicing)
         for layer in self.layers:
             self._viewer.layers.remove(layer)
 
-    def _on_ndisplay(self, event: object = None) -> None:
+    def _on_slicing(self, event: object = None) -> None:
         """Draw edges in space and outlines on slices."""
         agents = self._playback.agents(self._options.start)
-        self._boxes.data = box_vectors(self._playback, agents, flat=self._is_flat)
+        normal = slice_normal(self._viewer)
+        self._boxes.data = box_vectors(self._playback, agents, normal=normal)
 
     def _make_boxes(self, agents: npt.NDArray[np.int64]) -> Vectors:
         layer_data = boxes_layer(
-            self._playback, agents, self._colors, flat=self._is_flat
+            self._playback, agents, self._colors, normal=slice_normal(self._viewer)
         )
         return Vectors(**_merged(layer_data))
 
@@ -293,6 +292,14 @@ class ReplayScene:
                 layer.name = old.name
             setattr(self, name, layer)
         self._viewer.dims.current_step = step
+
+
+def slice_normal(viewer: napari.viewer.Viewer) -> int | None:
+    """Return the LPS axis that a 2D view slices, None in 3D."""
+    dims = viewer.dims
+    if dims.ndisplay == 3 or dims.ndim < 3:
+        return None
+    return int(dims.ndim - 1 - dims.order[-3])
 
 
 def add_quietly(viewer: napari.viewer.Viewer, layer: Layer) -> None:

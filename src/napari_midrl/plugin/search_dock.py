@@ -32,7 +32,13 @@ from napari_midrl.plugin.points import is_edited, landmarks_of_points
 from napari_midrl.plugin.preferences import Preferences, load_preferences
 from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.replay import Replay
-from napari_midrl.plugin.result_rows import ResultRow, row_of_result, rows_of_walk
+from napari_midrl.plugin.result_rows import (
+    SEARCHING,
+    ResultRow,
+    replay_rows,
+    row_of_result,
+    rows_of_walk,
+)
 from napari_midrl.plugin.scene import LiveSearch
 from napari_midrl.plugin.views import (
     SLAB_MM,
@@ -55,6 +61,10 @@ if TYPE_CHECKING:
     from napari_midrl.data.study import Study
     from napari_midrl.data.trajectory import Localization
     from napari_midrl.data.volume import Volume
+
+SAVE_LANDMARKS = "As a table (LPS mm), 3D Slicer markups, or fcsv; asks first."
+SAVE_TRAJECTORIES = "Every step of every agent as a table: position, action, Q-values."
+SAVE_MOVIE = "What the canvas shows, step by step."
 
 _LOG = logging.getLogger(__name__)
 
@@ -128,6 +138,8 @@ class SearchDock(QWidget):
         ui.save_landmarks.clicked.connect(self._on_save_landmarks)
         ui.save_trajectories.clicked.connect(self._on_save_trajectories)
         ui.save_movie.clicked.connect(self._on_save_movie)
+        self.replay.player.frame_changed.connect(self._on_replayed)
+        self.replay.player.playing_changed.connect(self._on_replayed)
         self.destroyed.connect(self._on_destroyed)
 
     def _show_preferences(self) -> None:
@@ -295,6 +307,29 @@ class SearchDock(QWidget):
         if self._preferences.autoplay:
             self.replay.player.play()
 
+    def _on_replayed(self, value: object = None) -> None:
+        """While a replay plays, landmarks appear as their agents settle."""
+        found, playback = self.found, self.replay.playback
+        if found is None or playback is None:
+            return
+        player = self.replay.player
+        if not player.is_playing:
+            self._show_results(found)
+            self._show_settled(set(playback.landmarks))
+            return
+        rows = replay_rows(playback, found.results, player.frame)
+        self.ui.results.set_value(rows, self._colors)
+        self._show_settled({row.name for row in rows if row.state != SEARCHING})
+
+    def _show_settled(self, names: set[str]) -> None:
+        """Show these of the landmarks found."""
+        layer = self._landmark_layer
+        if layer is None or layer not in self._viewer.layers:
+            return
+        shown = [str(label) in names for label in layer.features["label"]]
+        if shown != list(layer.shown):
+            layer.shown = shown
+
     def _show_results(self, found: Localization) -> None:
         rows = [row_of_result(result) for result in found.results]
         self.ui.results.set_value(rows, self._colors)
@@ -459,16 +494,14 @@ class SearchDock(QWidget):
     def _update_saving(self) -> None:
         busy = self.is_running or self._movie is not None
         has_walks = self.found is not None and bool(self.found.trajectories)
-        for button, ready in (
-            (self.ui.save_landmarks, self.found is not None),
-            (self.ui.save_trajectories, has_walks),
-            (self.ui.save_movie, has_walks),
+        for button, ready, tooltip in (
+            (self.ui.save_landmarks, self.found is not None, SAVE_LANDMARKS),
+            (self.ui.save_trajectories, has_walks, SAVE_TRAJECTORIES),
+            (self.ui.save_movie, has_walks, SAVE_MOVIE),
         ):
             button.setEnabled(ready and not busy)
-            reason = (
-                "Wait until the search has ended." if busy else "Run a search first."
-            )
-            button.setToolTip("" if ready and not busy else reason)
+            reason = "Wait until it has ended." if busy else "Run a search first."
+            button.setToolTip(tooltip if ready and not busy else reason)
 
     # ---- closing
 
