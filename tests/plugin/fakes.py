@@ -107,9 +107,7 @@ def localization_of(names, n_starts, n_steps, targets=TARGETS):
                 confidence=0.9 if found else None,
             )
         )
-    return Localization(
-        tuple(results), tuple(walks), "fake 1.0", "ab" * 32, 1.5, "cpu"
-    )
+    return Localization(tuple(results), tuple(walks), "fake 1.0", "ab" * 32, 1.5, "cpu")
 
 
 def fake_locate(volume, pack, settings, *, n_steps=30, pause_s=0.0):

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from napari_midrl.data.study import Study
     from napari_midrl.data.trajectory import Localization
     from napari_midrl.data.volume import Volume
+    from napari_midrl.geometry.grid import VoxelGrid
 
 SAVE_LANDMARKS = "As a table (LPS mm), 3D Slicer markups, or fcsv; asks first."
 SAVE_TRAJECTORIES = "Every step of every agent as a table: position, action, Q-values."
@@ -429,6 +430,11 @@ class SearchDock(QWidget):
         data, options, _ = layer.as_layer_data_tuple()
         return landmarks_of_points(data, options)
 
+    @property
+    def searched_grid(self) -> VoxelGrid | None:
+        """Grid of the volume that was searched last."""
+        return None if self._volume is None else self._volume.grid
+
     def _on_save_landmarks(self) -> None:
         landmarks = self.landmarks()
         if landmarks is None:
@@ -436,8 +442,7 @@ class SearchDock(QWidget):
                 "The landmark layer was removed; run the search again.", error=True
             )
             return
-        grid = None if self._volume is None else self._volume.grid
-        self._tell_saved(partial(export_landmarks, self, landmarks, grid))
+        self._tell_saved(partial(export_landmarks, self, landmarks, self.searched_grid))
 
     def _on_save_trajectories(self) -> None:
         if self.found is not None:
@@ -459,11 +464,15 @@ class SearchDock(QWidget):
         if path is not None:
             self.save_movie(path)
 
-    def save_movie(self, path: Path) -> None:
-        """Play every step into a movie; replaces the file."""
+    def movie(self, path: Path) -> Generator[Progress, None, Path]:
+        """Yield progress while every step is played into a movie; replaces the file."""
         self.replay.player.pause()
         frames = movie_frames(self.replay.player.n_frames)
-        self._movie = write_movie(path, frames, self._draw_frame, overwrite=True)
+        return write_movie(path, frames, self._draw_frame, overwrite=True)
+
+    def save_movie(self, path: Path) -> None:
+        """Write a movie beside the user's work; replaces the file."""
+        self._movie = self.movie(path)
         self.ui.form.set_running(True)
         self._update_saving()
         self._movie_timer.start()

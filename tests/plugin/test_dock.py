@@ -1,0 +1,262 @@
+"""The dock with fake agents: runs, reports, fails, cancels, plays, saves, leaks nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, Qt
+
+from napari_midrl.data.landmarks import LandmarkSource
+from napari_midrl.errors import OverwriteError
+from napari_midrl.io.landmarks import read_landmarks
+from napari_midrl.plugin import exports
+from napari_midrl.plugin.movie import write_movie
+from napari_midrl.plugin.orientation import CORONAL, THREE_D
+from napari_midrl.plugin.writers import save_landmarks, write_points
+
+pytestmark = pytest.mark.gui
+
+
+def cell(dock, row, column):
+    return dock.ui.results.table.item(row, column).text()
+
+
+def test_a_search_fills_table_layers_and_replay(searched, fakes):
+    viewer, dock = searched
+    assert {"agents", "fields of view", "trails", "landmarks (fake 1.0)"} <= {
+        layer.name for layer in viewer.layers
+    }
+    assert not any("searching" in layer.name for layer in viewer.layers)
+    assert cell(dock, 0, 0) == "heart"
+    assert cell(dock, 5, 5) == "not converged"
+    assert dock.ui.playback.play_button.isEnabled()
+    assert "Found 5 of 6" in dock.ui.form.status.text()
+    for layer in viewer.layers:
+        units = {str(unit) for unit in layer.units}
+        assert units <= {"mm", "millimeter", "pixel"}
+        assert tuple(layer.axis_labels)[-3:] == ("z", "y", "x")
+
+
+def test_the_frame_switch_flips_left_and_posterior_only(searched):
+    _, dock = searched
+    assert cell(dock, 0, 1) == "18.0  -30.0  60.0"
+    dock.ui.results.frame.setCurrentText("RAS")
+    assert cell(dock, 0, 1) == "-18.0  30.0  60.0"
+    assert dock.ui.results.table.horizontalHeaderItem(1).text() == "RAS mm"
+
+
+def test_a_row_click_moves_every_slice_to_the_landmark(searched, fakes):
+    viewer, dock = searched
+    dock.ui.results.table.cellClicked.emit(1, 0)
+    np.testing.assert_allclose(
+        viewer.dims.point[-3:], fakes.TARGETS["left kidney"][::-1], atol=0.6
+    )
+    dock.show_view(THREE_D)
+    dock.ui.results.table.cellClicked.emit(0, 0)
+    planes = [layer for layer in viewer.layers if "axial" in layer.name]
+    at = planes[0].data_to_world(planes[0].plane.position)
+    np.testing.assert_allclose(at, fakes.TARGETS["heart"][::-1], atol=1e-3)
+
+
+def test_scrubbing_moves_the_points_and_the_viewers_slider(searched):
+    viewer, dock = searched
+    dock.ui.playback.slider.setValue(7)
+    assert viewer.dims.current_step[0] == 7
+    assert dock.ui.plot.line.value() == 7
+    viewer.dims.set_current_step(0, 3)
+    assert dock.ui.playback.slider.value() == 3
+    playback = dock.replay.playback
+    agents = next(layer for layer in viewer.layers if layer.name == "agents")
+    row = agents.data[agents.data[:, 0] == 3][0]
+    np.testing.assert_allclose(
+        row[1:], playback.positions_lps_mm[0, 3][::-1], atol=1e-3
+    )
+
+
+def test_all_starts_trails_boxes_and_following_can_be_chosen(searched):
+    viewer, dock = searched
+    bar = dock.ui.playback
+    bar.starts.setCurrentIndex(bar.starts.count() - 1)
+    layers = {layer.name: layer for layer in viewer.layers}
+    assert len(layers["agents"].data) == 6 * 3 * dock.replay.playback.n_frames
+    bar.boxes.setChecked(False)
+    bar.trails.setChecked(False)
+    assert not layers["fields of view"].visible
+    assert not layers["trails"].visible
+    bar.follow.setCurrentText("heart")
+    dock.replay.player.set_frame(4)
+    np.testing.assert_allclose(
+        viewer.dims.point[-3:],
+        dock.replay.playback.positions_lps_mm[0, 4][::-1],
+        atol=0.6,
+    )
+
+
+def test_cancel_frees_the_window_within_half_a_second(make_dock, qtbot, fakes):
+    viewer, dock = make_dock(fakes.endless_locate)
+    dock.ui.form.run_button.click()
+    qtbot.waitUntil(lambda: "step" in dock.ui.form.status.text(), timeout=10_000)
+    task = dock._task
+    began = time.monotonic()
+    dock.ui.form.cancel_button.click()
+    assert time.monotonic() - began < 0.5
+    assert dock.ui.form.run_button.isEnabled()
+    assert task.wait(5)
+    assert not any("searching" in layer.name for layer in viewer.layers)
+
+
+@pytest.mark.parametrize(
+    ("search", "words"),
+    [("failing_locate", "only 1 voxel thick"), ("crashing_locate", "out of memory")],
+)
+def test_an_error_is_told_and_the_dock_goes_on(make_dock, qtbot, fakes, search, words):
+    """A RuntimeError counts: torch raises it when memory runs out."""
+    _, dock = make_dock(getattr(fakes, search))
+    dock.run()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=10_000)
+    assert words in dock.ui.form.status.text()
+    assert dock.ui.form.run_button.isEnabled()
+
+
+def test_closing_the_dock_while_it_runs_stops_the_task(make_dock, qtbot, fakes):
+    viewer, dock = make_dock(fakes.endless_locate)
+    dock.run()
+    qtbot.waitUntil(lambda: "step" in dock.ui.form.status.text(), timeout=10_000)
+    task = dock._task
+    viewer.window.remove_dock_widget(dock)
+    assert task.wait(5)
+    assert not dock.is_running
+    assert not any(key.startswith("midrl") for key in viewer.canvas.overlays)
+
+
+def test_closing_the_window_while_it_runs_leaves_no_thread(make_dock, qtbot, fakes):
+    viewer, dock = make_dock(fakes.endless_locate)
+    dock.run()
+    qtbot.waitUntil(lambda: "step" in dock.ui.form.status.text(), timeout=10_000)
+    task = dock._task
+    viewer.close()
+    assert task.wait(5)
+
+
+def test_removing_or_renaming_layers_never_breaks_the_replay(searched):
+    viewer, dock = searched
+    for name in ("agents", "landmarks (fake 1.0)"):
+        viewer.layers.remove(name)
+    dock.ui.playback.slider.setValue(5)
+    viewer.layers["T2w"].name = "renamed"
+    assert dock.ui.form.volume.currentText() == "renamed"
+    viewer.layers.clear()
+    dock.ui.playback.slider.setValue(2)
+    assert not dock.ui.form.run_button.isEnabled()
+    assert "Open a volume" in dock.ui.form.run_button.toolTip()
+
+
+def test_saved_landmarks_come_back_where_they_were(searched, tmp_path, fakes):
+    _, dock = searched
+    for suffix in (".csv", ".mrk.json", ".fcsv"):
+        path = tmp_path / f"landmarks{suffix}"
+        save_landmarks(dock.landmarks(), path, grid=dock.searched_grid)
+        back = read_landmarks(path)
+        assert np.allclose(back["heart"].position_lps_mm, fakes.TARGETS["heart"])
+    assert read_landmarks(tmp_path / "landmarks.csv")["nipple"].position_lps_mm is None
+
+
+def test_a_persons_file_is_not_replaced_by_a_models(searched, tmp_path):
+    viewer, _dock = searched
+    layer = viewer.layers["landmarks (fake 1.0)"]
+    path = tmp_path / "landmarks.csv"
+    data, options, _ = layer.as_layer_data_tuple()
+    write_points(str(path), data + 1.0, options)
+    assert read_landmarks(path)["heart"].source == LandmarkSource.HUMAN
+    with pytest.raises(OverwriteError, match="person"):
+        write_points(str(path), data, options)
+
+
+def test_the_save_button_asks_before_it_replaces(searched, tmp_path, monkeypatch):
+    _, dock = searched
+    path = tmp_path / "landmarks.csv"
+    path.write_text("mine")
+    monkeypatch.setattr(exports, "ask_path", lambda *args: path)
+    monkeypatch.setattr(exports, "ask_replace", lambda *args, **kwargs: False)
+    dock.ui.save_landmarks.click()
+    assert path.read_text() == "mine"
+    assert dock.ui.form.status.text() == "Not saved."
+
+
+def test_unchecking_every_landmark_says_why_nothing_can_run(make_dock):
+    _, dock = make_dock()
+    form = dock.ui.form
+    form.all_landmarks.click()
+    assert form.chosen_landmarks() == ()
+    assert not form.run_button.isEnabled()
+    assert "at least one landmark" in form.run_button.toolTip()
+    form.landmarks.item(0).setCheckState(Qt.CheckState.Checked)
+    assert form.all_landmarks.checkState() == Qt.CheckState.PartiallyChecked
+
+
+def test_the_left_of_the_patient_is_drawn_on_the_right(make_dock, qtbot, fakes):
+    """Rendered: a bright ball in the patient's left, seen from the front in 3D and 2D."""
+    array = np.zeros((40, 40, 40), np.float32)
+    array[30:36, 16:24, 26:32] = 1000
+    volume = fakes.make_volume(affine=np.diag([2.0, 2.0, 2.0, 1.0]))
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = -40
+    grid = type(volume.grid)(array.shape, affine)
+    volume = type(volume)(array, grid, "ball")
+    viewer, dock = make_dock(volume=volume, show=True)
+    viewer.canvas.overlays.scale_bar.visible = False
+    for edge in ("left", "right", "top", "bottom"):
+        viewer.canvas.overlays[f"midrl_{edge}"].color = "black"
+    layer = viewer.layers["ball"]
+    layer.contrast_limits = (0, 1000)
+    dock.show_view(CORONAL)
+    dims_at = grid.to_lps_mm((32, 20, 29))[::-1]
+    viewer.dims.set_point((0, 1, 2), tuple(dims_at))
+    for is_3d in (False, True):
+        if is_3d:
+            dock.show_view(THREE_D)
+            dock._planes.move_to(dims_at[::-1])
+        qtbot.wait(200)
+        bright = viewer.screenshot(flash=False)[..., :3].sum(axis=-1) > 300
+        rows, columns = np.nonzero(bright)
+        assert len(rows) > 20
+        assert columns.mean() > 0.53 * bright.shape[1]
+        assert rows.mean() < 0.5 * bright.shape[0]
+
+
+def test_a_real_click_on_run_searches(make_dock, qtbot):
+    viewer, dock = make_dock(show=True)
+    button = dock.ui.form.run_button
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton, pos=QPoint(10, 5))
+    qtbot.waitUntil(lambda: dock.found is not None, timeout=20_000)
+    assert viewer.screenshot(flash=False).std() > 1
+
+
+def test_a_movie_is_written_whole_or_not_at_all(tmp_path):
+    """Odd sides are made even; a cancelled movie leaves no file."""
+    draw = lambda n: np.full((33, 41, 4), 10 * n, np.uint8)  # noqa: E731
+    for suffix in (".gif", ".webp", ".mp4"):
+        path = tmp_path / f"search{suffix}"
+        task = write_movie(path, range(6), draw)
+        next(task)
+        task.close()
+        assert list(tmp_path.iterdir()) == []
+        list(write_movie(path, range(6), draw))
+        assert path.stat().st_size > 100
+        path.unlink()
+
+
+def test_opening_the_dock_imports_no_torch():
+    """Starting must be quick; torch comes when a search begins."""
+    code = (
+        "import sys, napari_midrl.plugin.search_dock, napari_midrl.plugin.readers;"
+        "from napari_midrl.plugin.engine import default_engine;"
+        "default_engine().available_packs();"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=120)
+    assert done.returncode == 0
