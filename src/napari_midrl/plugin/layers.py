@@ -196,7 +196,7 @@ def landmarks_layer(landmarks: LandmarkSet, colors: Colors, *, name: str) -> Lay
         },
         "text": {
             # Leading spaces keep the name clear of its star at any zoom.
-            "string": "\N{EM SPACE}\N{EM SPACE}{label}",
+            "string": "\N{EM SPACE}\N{EM SPACE}\N{EM SPACE}{label}",
             "size": 11,
             "color": {"array": faces or ["white"], "default": "white"},
             "anchor": "upper_left",

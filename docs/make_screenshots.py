@@ -1,0 +1,105 @@
+"""Make the pictures of the window in docs/images: python docs/make_screenshots.py.
+
+Needs a display (or Xvfb) and the ``pyqt6`` extra. The picture of the prostate study is
+made where its DICOM files are: in ``$MIDRL_DATA`` or ``../shared/data``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import napari
+from PIL import Image
+from qtpy.QtWidgets import QApplication
+
+from napari_midrl.plugin.demo import PATIENCE_S, WINDOW_SIZE, show_sample
+from napari_midrl.plugin.orientation import AXIAL, CORONAL, SAGITTAL
+from napari_midrl.plugin.readers import read_volume_layers
+from napari_midrl.plugin.views import PatientLetters, show_standard_view
+
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "docs" / "images"
+DATA = Path(os.environ.get("MIDRL_DATA", ROOT.parent / "shared" / "data"))
+OVERLAY = {"T2w": "gray", "ADC": "magma", "PD": "viridis"}
+
+
+def wait(seconds: float) -> None:
+    """Let the window draw."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+def shoot(viewer: napari.Viewer, name: str) -> None:
+    """Save the whole window as a small PNG."""
+    wait(0.5)
+    picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False))
+    picture.convert("RGB").quantize(256).save(IMAGES / f"{name}.png", optimize=True)
+    print(f"docs/images/{name}.png")
+
+
+def search_pictures(seed: int) -> None:
+    """Save the window while agents search and after, in 3D and on slices."""
+    viewer = napari.Viewer(title="napari-midrl")
+    viewer.window.resize(*WINDOW_SIZE)
+    dock = show_sample(viewer, seed=seed)
+    dock.run()
+    until = time.monotonic() + PATIENCE_S
+    while dock.is_running and time.monotonic() < until:
+        wait(0.1)
+    if dock.found is None:
+        raise SystemExit(dock.ui.form.status.text())
+    player = dock.replay.player
+    player.pause()
+    player.set_frame(player.n_frames // 3)
+    shoot(viewer, "window-3d")
+    player.set_frame(player.n_frames - 1)
+    shoot(viewer, "window-3d-found")
+    first = next(r for r in dock.found.results if r.position_lps_mm is not None)
+    for view in (AXIAL, CORONAL, SAGITTAL):
+        dock.show_view(view)
+        dock.jump_to_landmark(first.name)
+        shoot(viewer, f"window-{view.name.lower()}")
+    viewer.close()
+
+
+def prostate_picture() -> None:
+    """Save the volumes of a real study over each other, each on its own grid."""
+    folder = DATA / "prostate-mpmri" / "dicom"
+    if not folder.is_dir():
+        print(f"skipped prostate-in-register.png: no {folder.name} study in the data")
+        return
+    viewer = napari.Viewer(title="napari-midrl")
+    viewer.window.resize(*WINDOW_SIZE)
+    for data, options, _ in read_volume_layers(str(folder)):
+        layer = viewer.add_image(data, **options)
+        layer.visible = layer.name in OVERLAY
+        layer.colormap = OVERLAY.get(layer.name, "gray")
+        layer.blending = "translucent"
+        layer.opacity = 1.0 if layer.name == "T2w" else 0.35
+    PatientLetters(viewer)
+    viewer.canvas.overlays.scale_bar.visible = True
+    show_standard_view(viewer, AXIAL)
+    shoot(viewer, "prostate-in-register")
+    viewer.close()
+
+
+def main() -> None:
+    """Make all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=("search", "prostate"))
+    chosen = parser.parse_args()
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    if chosen.only != "prostate":
+        search_pictures(chosen.seed)
+    if chosen.only != "search":
+        prostate_picture()
+
+
+if __name__ == "__main__":
+    main()
