@@ -199,7 +199,7 @@ def test_unchecking_every_landmark_says_why_nothing_can_run(make_dock):
 
 
 def test_the_left_of_the_patient_is_drawn_on_the_right(make_dock, qtbot, fakes):
-    """Rendered: a bright ball in the patient's left, seen from the front in 3D and 2D."""
+    """Rendered: a bright ball in the patient's left, from the front, in 2D and 3D."""
     array = np.zeros((40, 40, 40), np.float32)
     array[30:36, 16:24, 26:32] = 1000
     volume = fakes.make_volume(affine=np.diag([2.0, 2.0, 2.0, 1.0]))

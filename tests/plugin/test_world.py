@@ -24,14 +24,15 @@ ORIENTATIONS = [
 ]
 
 
-def oriented_affine(order, signs, rotation=np.eye(3)):
+def oriented_affine(order, signs, rotation=None):
     """Return an anisotropic affine with permuted, flipped, rotated axes."""
     affine = np.eye(4)
     spacing_mm = (0.7, 1.3, 3.1)
     affine[:3, :3] = 0
     for axis, (world, sign) in enumerate(zip(order, signs, strict=True)):
         affine[world, axis] = sign * spacing_mm[axis]
-    affine[:3, :3] = rotation @ affine[:3, :3]
+    if rotation is not None:
+        affine[:3, :3] = rotation @ affine[:3, :3]
     affine[:3, 3] = (-31.5, 12.25, 104.0)
     return affine
 
@@ -130,7 +131,7 @@ def test_landmarks_survive_the_layer_unchanged():
 def test_a_moved_point_is_a_persons_and_a_deleted_one_is_undefined():
     """A correction must never be filed as the model's opinion."""
     layer = points_of(MODEL)
-    layer.data = layer.data + [[0, 0, 2.0], [0, 0, 0]]
+    layer.data = np.add(layer.data, [[0, 0, 2.0], [0, 0, 0]])
     layer.selected_data = {1}
     layer.remove_selected()
     data, options, _ = layer.as_layer_data_tuple()
