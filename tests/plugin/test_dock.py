@@ -1,4 +1,4 @@
-"""The dock with fake agents: runs, reports, fails, cancels, plays, saves, leaks nothing."""
+"""The dock with fake agents: runs, fails, cancels, plays, saves, leaks nothing."""
 
 from __future__ import annotations
 

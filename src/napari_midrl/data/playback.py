@@ -59,7 +59,7 @@ class Playback:
     @property
     def n_frames(self) -> int:
         """Number of frames; 0 without agents."""
-        return self.positions_lps_mm.shape[1]
+        return int(self.positions_lps_mm.shape[1])
 
     @property
     def starts(self) -> tuple[int, ...]:

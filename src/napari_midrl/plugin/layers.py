@@ -198,7 +198,7 @@ def landmarks_layer(landmarks: LandmarkSet, colors: Colors, *, name: str) -> Lay
             # Leading spaces keep the name clear of its star at any zoom.
             "string": "\N{EM SPACE}\N{EM SPACE}\N{EM SPACE}{label}",
             "size": 11,
-            "color": {"array": faces or ["white"], "default": "white"},
+            "color": {"array": faces or [rgba("#FFFFFF")], "default": "white"},
             "anchor": "upper_left",
         },
         "face_color": faces or "white",

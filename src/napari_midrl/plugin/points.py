@@ -42,7 +42,7 @@ def landmarks_of_points(data: npt.ArrayLike, options: Mapping[str, Any]) -> Land
     before = options.get("metadata", {}).get(METADATA_KEY, {}).get("landmarks")
     known = before if isinstance(before, LandmarkSet) else LandmarkSet(())
     placed = {
-        name: tuple(float(x) for x in position)
+        name: (float(position[0]), float(position[1]), float(position[2]))
         for name, position in zip(names, world_lps_mm, strict=True)
     }
     merged = [_updated(landmark, placed) for landmark in known]
@@ -56,7 +56,7 @@ def landmarks_of_points(data: npt.ArrayLike, options: Mapping[str, Any]) -> Land
 def is_edited(data: npt.ArrayLike, options: Mapping[str, Any]) -> bool:
     """Return whether a person has moved, added, named or deleted a point."""
     before = options.get("metadata", {}).get(METADATA_KEY, {}).get("landmarks")
-    return landmarks_of_points(data, options) != before
+    return bool(landmarks_of_points(data, options) != before)
 
 
 def _updated(

@@ -100,12 +100,12 @@ class ResultTable(QWidget):
         table.setMinimumHeight(132)
         table.setShowGrid(False)
         table.setWordWrap(True)
-        table.verticalHeader().hide()
-        table.verticalHeader().setMinimumSectionSize(20)
-        table.verticalHeader().setSectionResizeMode(
-            QHeaderView.ResizeMode.ResizeToContents
-        )
-        header = table.horizontalHeader()
+        rows, header = table.verticalHeader(), table.horizontalHeader()
+        assert rows is not None  # a table has both headers
+        assert header is not None
+        rows.hide()
+        rows.setMinimumSectionSize(20)
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setMinimumSectionSize(24)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         for column, width in enumerate(_WIDTHS):
@@ -141,7 +141,9 @@ class ResultTable(QWidget):
             table.setRowCount(len(self._rows))
             table.setHorizontalHeaderLabels([h.format(frame=frame) for h in _HEADERS])
             for column, tooltip in enumerate(_TOOLTIPS):
-                table.horizontalHeaderItem(column).setToolTip(tooltip)
+                header = table.horizontalHeaderItem(column)
+                if header is not None:
+                    header.setToolTip(tooltip)
             for n, row in enumerate(self._rows):
                 self._fill_row(n, row, frame)
 

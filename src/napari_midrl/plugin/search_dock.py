@@ -514,18 +514,19 @@ class SearchDock(QWidget):
 
     # ---- closing
 
-    def event(self, event: QEvent) -> bool:
+    def event(self, event: QEvent | None) -> bool:
         """Shut down when the dock is closed, that is taken out of its parent."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is None:
+        if event is not None and event.type() == QEvent.Type.ParentChange:
+            window = self.window()
+            if self.parent() is None or window is None:
                 self.shut_down()
             else:
-                self.window().installEventFilter(self)
+                window.installEventFilter(self)
         return bool(super().event(event))
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Let go of a running task when the window closes."""
-        if event.type() == QEvent.Type.Close:
+        if event is not None and event.type() == QEvent.Type.Close:
             self.cancel()
             self.replay.player.pause()
         return False

@@ -216,7 +216,8 @@ class SearchForm(QWidget):
         self.status.setStyleSheet("color: #FF8A80;" if error else "")
 
     def _items(self) -> list[QListWidgetItem]:
-        return [self.landmarks.item(n) for n in range(self.landmarks.count())]
+        items = (self.landmarks.item(n) for n in range(self.landmarks.count()))
+        return [item for item in items if item is not None]
 
     def _on_volume_changed(self, name: str) -> None:
         self.volume_changed.emit(name)
