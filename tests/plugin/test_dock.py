@@ -131,6 +131,8 @@ def test_closing_the_dock_while_it_runs_stops_the_task(make_dock, qtbot, fakes):
     assert task.wait(5)
     assert not dock.is_running
     assert not any(key.startswith("midrl") for key in viewer.canvas.overlays)
+    viewer.dims.ndisplay = 3
+    viewer.layers.clear()
 
 
 def test_closing_the_window_while_it_runs_leaves_no_thread(make_dock, qtbot, fakes):

@@ -102,7 +102,8 @@ def test_a_layer_from_elsewhere_is_taken_with_a_warning():
 
 
 def test_a_rotated_layer_from_elsewhere_is_refused_by_name():
-    layer = Image(np.zeros((4, 5, 6)), rotate=(10, 0, 0), name="turned")
+    with pytest.warns(UserWarning, match="Non-orthogonal"):
+        layer = Image(np.zeros((4, 5, 6)), rotate=(10, 0, 0), name="turned")
     with pytest.raises(InputError, match="'turned' is rotated"):
         volume_of(layer)
 

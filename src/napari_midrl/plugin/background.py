@@ -38,6 +38,8 @@ class BackgroundTask:
     ----------
     make
         Returns the generator; called in the thread, so it may import what is slow.
+    owner
+        The task is stopped when this is destroyed.
     on_report, on_return, on_error, on_end
         Called in the thread of the window. `on_end` comes last, unless the task was
         stopped: after `stop` nothing is called any more.
@@ -46,6 +48,7 @@ class BackgroundTask:
     def __init__(
         self,
         make: Callable[[], Generator[Progress, None, Any]],
+        owner: QObject,
         *,
         on_report: Callable[[Any], None],
         on_return: Callable[[Any], None],
@@ -56,6 +59,9 @@ class BackgroundTask:
         self._stopped = threading.Event()
         self._seen = threading.Event()
         self._seen.set()
+        # Not `self.stop`: the connection would keep what the task holds alive.
+        stopped = self._stopped
+        owner.destroyed.connect(lambda *_: stopped.set())
         self._handlers = (on_report, on_return, on_error, on_end)
         self._signals = _Signals()
         self._signals.reported.connect(self._on_reported)

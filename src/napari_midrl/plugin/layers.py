@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 AGENT_SIZE_MM = 6.0
 AGENT_SIZE_PIXELS = (8, 24)
 LANDMARK_SIZE_MM = 8.0
-LANDMARK_SIZE_PIXELS = (18, 36)
+LANDMARK_SIZE_PIXELS = (14, 24)
 # Drawn without the depth test: otherwise the slice planes hide what is behind them.
 BLENDING = "translucent_no_depth"
 
@@ -200,6 +200,7 @@ def landmarks_layer(landmarks: LandmarkSet, colors: Colors, *, name: str) -> Lay
             "size": 11,
             "color": {"array": faces or [rgba("#FFFFFF")], "default": "white"},
             "anchor": "upper_left",
+            "blending": BLENDING,
         },
         "face_color": faces or "white",
         # In 3D napari paints the whole of a star in the color of its border.

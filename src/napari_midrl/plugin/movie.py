@@ -143,11 +143,14 @@ class _Mp4:
         self._stream = self._container.add_stream("libx264", rate=FRAMES_PER_S)
         self._stream.pix_fmt = "yuv420p"
         self._stream.options = {"crf": "20"}
+        self._is_sized = False
 
     def add(self, frame: Frame) -> None:
         """Encode a frame."""
         picture = self._av.VideoFrame.from_ndarray(frame, format="rgb24")
-        self._stream.width, self._stream.height = picture.width, picture.height
+        if not self._is_sized:
+            self._stream.width, self._stream.height = picture.width, picture.height
+            self._is_sized = True
         for packet in self._stream.encode(picture):
             self._container.mux(packet)
 

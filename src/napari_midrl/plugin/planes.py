@@ -8,6 +8,7 @@ import numpy as np
 from napari.layers import Image
 from napari.utils import Colormap
 
+from napari_midrl.plugin.removal import remove_layers
 from napari_midrl.plugin.world import METADATA_KEY, world_zyx_mm
 
 if TYPE_CHECKING:
@@ -100,8 +101,7 @@ class OrthoPlanes:
                 plane.contrast_limits = self._source.contrast_limits
 
     def _remove_planes(self) -> None:
-        for plane in self.planes:
-            self._viewer.layers.remove(plane)
+        remove_layers(self._viewer, self.planes)
         self._planes = {}
 
     def _restore(self) -> None:

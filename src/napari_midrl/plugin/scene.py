@@ -20,6 +20,7 @@ from napari_midrl.plugin.layers import (
     boxes_layer,
     trails_layer,
 )
+from napari_midrl.plugin.removal import remove_layers
 from napari_midrl.plugin.world import AXIS_LABELS, METADATA_KEY, UNITS, world_zyx_mm
 
 if TYPE_CHECKING:
@@ -106,9 +107,7 @@ class LiveSearch:
 
     def close(self) -> None:
         """Take the live layers away."""
-        for layer in (self._agents, self._boxes, self._trails):
-            if layer is not None and layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        remove_layers(self._viewer, (self._agents, self._boxes, self._trails))
         self._agents = self._boxes = self._trails = None
 
     def _count_still(self, positions: npt.NDArray[np.float64]) -> None:
@@ -244,8 +243,7 @@ class ReplayScene:
         """Take the layers away."""
         self._viewer.dims.events.ndisplay.disconnect(self._on_slicing)
         self._viewer.dims.events.order.disconnect(self._on_slicing)
-        for layer in self.layers:
-            self._viewer.layers.remove(layer)
+        remove_layers(self._viewer, self.layers)
 
     def _on_slicing(self, event: object = None) -> None:
         """Draw edges in space and outlines on slices."""
@@ -288,7 +286,7 @@ class ReplayScene:
             if old in self._viewer.layers:
                 index = self._viewer.layers.index(old)
                 self._viewer.layers.insert(index, layer)
-                self._viewer.layers.remove(old)
+                remove_layers(self._viewer, (old,))
                 layer.name = old.name
             setattr(self, name, layer)
         self._viewer.dims.current_step = step

@@ -31,6 +31,7 @@ from napari_midrl.plugin.planes import OrthoPlanes
 from napari_midrl.plugin.points import is_edited, landmarks_of_points
 from napari_midrl.plugin.preferences import Preferences, load_preferences
 from napari_midrl.plugin.readers import study_layers
+from napari_midrl.plugin.removal import remove_layers
 from napari_midrl.plugin.replay import Replay
 from napari_midrl.plugin.result_rows import (
     SEARCHING,
@@ -141,7 +142,6 @@ class SearchDock(QWidget):
         ui.save_movie.clicked.connect(self._on_save_movie)
         self.replay.player.frame_changed.connect(self._on_replayed)
         self.replay.player.playing_changed.connect(self._on_replayed)
-        self.destroyed.connect(self._on_destroyed)
 
     def _show_preferences(self) -> None:
         chosen = self._preferences
@@ -270,11 +270,15 @@ class SearchDock(QWidget):
     def _start(self, make: Any, *, on_return: Any) -> None:
         self._task = BackgroundTask(
             make,
+            self,
             on_report=self._on_report,
             on_return=on_return,
             on_error=self._on_error,
             on_end=self._on_end,
         )
+        window = self.window()
+        if window is not None:
+            window.installEventFilter(self)
         self.ui.form.set_running(True)
         self.ui.form.show_progress(Progress(0, 0, ""))
         self._update_saving()
@@ -361,7 +365,7 @@ class SearchDock(QWidget):
         if layer is not None and layer in self._viewer.layers:
             data, options, _ = layer.as_layer_data_tuple()
             if not is_edited(data, options):
-                self._viewer.layers.remove(layer)
+                remove_layers(self._viewer, (layer,))
 
     def _show_landmarks(self, found: Localization) -> None:
         from napari_midrl.workflows.localize import as_landmarks
@@ -516,12 +520,9 @@ class SearchDock(QWidget):
 
     def event(self, event: QEvent | None) -> bool:
         """Shut down when the dock is closed, that is taken out of its parent."""
-        if event is not None and event.type() == QEvent.Type.ParentChange:
-            window = self.window()
-            if self.parent() is None or window is None:
-                self.shut_down()
-            else:
-                window.installEventFilter(self)
+        is_moved = event is not None and event.type() == QEvent.Type.ParentChange
+        if is_moved and self.parent() is None:
+            self.shut_down()
         return bool(super().event(event))
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
@@ -549,7 +550,3 @@ class SearchDock(QWidget):
         for key, bound in list(keys.items()):
             if getattr(getattr(bound, "func", bound), "__self__", None) is self:
                 del keys[key]
-
-    def _on_destroyed(self) -> None:
-        if self._task is not None:
-            self._task.stop()

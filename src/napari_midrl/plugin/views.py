@@ -137,12 +137,16 @@ class PatientLetters:
             viewer.canvas.overlays[f"midrl_{edge}"] = TextOverlay(
                 text="", position=position, font_size=14, color="#FFE9A8", box=False
             )
-        viewer.dims.events.order.connect(self.update)
-        viewer.dims.events.ndisplay.connect(self.update)
-        viewer.scene.camera.events.angles.connect(self.update)
-        viewer.scene.camera.events.orientation.connect(self.update)
-        viewer.layers.events.inserted.connect(self.update)
-        viewer.layers.events.removed.connect(self.update)
+        self._turns = (
+            viewer.dims.events.order,
+            viewer.dims.events.ndisplay,
+            viewer.scene.camera.events.angles,
+            viewer.scene.camera.events.orientation,
+            viewer.layers.events.inserted,
+            viewer.layers.events.removed,
+        )
+        for turned in self._turns:
+            turned.connect(self.update)
         self.update()
 
     def letters(self) -> dict[str, str]:
@@ -173,15 +177,10 @@ class PatientLetters:
 
     def close(self) -> None:
         """Take the letters off the canvas and stop following."""
-        viewer = self._viewer
-        for group in (
-            viewer.dims.events,
-            viewer.scene.camera.events,
-            viewer.layers.events,
-        ):
-            group.disconnect(self.update)
+        for turned in self._turns:
+            turned.disconnect(self.update)
         for edge in _EDGES:
-            viewer.canvas.overlays.pop(f"midrl_{edge}", None)
+            self._viewer.canvas.overlays.pop(f"midrl_{edge}", None)
 
 
 class Legend:
