@@ -23,7 +23,8 @@ from napari_midrl.plugin.views import PatientLetters, show_standard_view
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 DATA = Path(os.environ.get("MIDRL_DATA", ROOT.parent / "shared" / "data"))
-OVERLAY = {"T2w": "gray", "ADC": "magma", "PD": "viridis"}
+UNDER, OVER = "T2w", "ADC"
+MOST_BYTES = 480_000
 
 
 def wait(seconds: float) -> None:
@@ -35,10 +36,14 @@ def wait(seconds: float) -> None:
 
 
 def shoot(viewer: napari.Viewer, name: str) -> None:
-    """Save the whole window as a small PNG."""
+    """Save the whole window as a PNG, with fewer colors if it is large."""
     wait(0.5)
     picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False))
-    picture.convert("RGB").quantize(256).save(IMAGES / f"{name}.png", optimize=True)
+    path = IMAGES / f"{name}.png"
+    picture = picture.convert("RGB")
+    picture.save(path, optimize=True)
+    if path.stat().st_size > MOST_BYTES:
+        picture.quantize(256, kmeans=2).save(path, optimize=True)
     print(f"docs/images/{name}.png")
 
 
@@ -55,20 +60,19 @@ def search_pictures(seed: int) -> None:
         raise SystemExit(dock.ui.form.status.text())
     player = dock.replay.player
     player.pause()
-    player.set_frame(player.n_frames // 3)
+    dock.show_as_played(player.n_frames // 3)
     shoot(viewer, "window-3d")
-    player.set_frame(player.n_frames - 1)
-    shoot(viewer, "window-3d-found")
+    dock.show_as_played(player.n_frames - 1)
     first = next(r for r in dock.found.results if r.position_lps_mm is not None)
     for view in (AXIAL, CORONAL, SAGITTAL):
         dock.show_view(view)
         dock.jump_to_landmark(first.name)
-        shoot(viewer, f"window-{view.name.lower()}")
+        shoot(viewer, f"window-2d-{view.name.lower()}")
     viewer.close()
 
 
 def prostate_picture() -> None:
-    """Save the volumes of a real study over each other, each on its own grid."""
+    """Save diffusion over anatomy in a real study, each on its own grid."""
     folder = DATA / "prostate-mpmri" / "dicom"
     if not folder.is_dir():
         print(f"skipped prostate-in-register.png: no {folder.name} study in the data")
@@ -77,10 +81,11 @@ def prostate_picture() -> None:
     viewer.window.resize(*WINDOW_SIZE)
     for data, options, _ in read_volume_layers(str(folder)):
         layer = viewer.add_image(data, **options)
-        layer.visible = layer.name in OVERLAY
-        layer.colormap = OVERLAY.get(layer.name, "gray")
-        layer.blending = "translucent"
-        layer.opacity = 1.0 if layer.name == "T2w" else 0.35
+        layer.visible = layer.name in (UNDER, OVER)
+    viewer.layers.move(viewer.layers.index(viewer.layers[UNDER]), 0)
+    viewer.layers[OVER].colormap = "inferno"
+    viewer.layers[OVER].blending = "additive"
+    viewer.layers[OVER].opacity = 0.5
     PatientLetters(viewer)
     viewer.canvas.overlays.scale_bar.visible = True
     show_standard_view(viewer, AXIAL)

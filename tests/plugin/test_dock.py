@@ -77,6 +77,22 @@ def test_scrubbing_moves_the_points_and_the_viewers_slider(searched):
     )
 
 
+def test_landmarks_appear_in_a_movie_when_their_agents_have_settled(searched):
+    """In 3D napari draws points that are not shown, so they have to be transparent."""
+    viewer, dock = searched
+    layer = viewer.layers["landmarks (fake 1.0)"]
+    dock.show_as_played(2)
+    assert not layer.shown.any()
+    assert (layer.face_color[:, 3] == 0).all()
+    assert dock.ui.results.summary.text() == "0 of 6 landmarks found"
+    dock.show_as_played(dock.replay.player.n_frames - 1)
+    assert layer.shown.all()
+    assert (layer.border_color[:, 3] == 1).all()
+    dock.show_as_played(2)
+    dock.ui.playback.slider.setValue(5)
+    assert layer.shown.all()
+
+
 def test_all_starts_trails_boxes_and_following_can_be_chosen(searched):
     viewer, dock = searched
     bar = dock.ui.playback

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_midrl.plugin.engine import Engine
 
 PACK = "digital-patient"
-WINDOW_SIZE = (1280, 860)
+WINDOW_SIZE = (1440, 950)
 PATIENCE_S = 900.0
 DOCK_NAME = "MIDRL: search"
 
@@ -108,7 +108,7 @@ def write_results(
         landmarks, table, grid=dock.searched_grid, confirmed=True, over_human=False
     )
     picture = out / "window.png"
-    dock.replay.player.set_frame(dock.replay.player.n_frames // 3)
+    dock.show_as_played(dock.replay.player.n_frames // 3)
     _process_events(lambda: False, 0.5)
     viewer.screenshot(str(picture), canvas_only=False, flash=False)
     movie = out / f"search{movie_suffixes()[0]}"

@@ -21,7 +21,8 @@ from napari_midrl.plugin.q_plot import QPlot
 from napari_midrl.plugin.result_table import ResultTable
 from napari_midrl.plugin.search_form import SearchForm
 
-WIDTH = 420
+WIDTH = 480
+LEAST_WIDTH = 400
 DISCLAIMER = "Research software, not a medical device."
 SHORTCUTS = (
     ("Ctrl+Return", "run the search"),
@@ -83,11 +84,11 @@ class DockLayout(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(WIDTH)
+        self.setMinimumWidth(LEAST_WIDTH)
 
     def sizeHint(self) -> QSize:
         """Leave most of the window to the picture."""
-        return QSize(WIDTH, 780)
+        return QSize(WIDTH, 860)
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:

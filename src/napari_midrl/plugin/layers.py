@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
+    from napari.layers import Points
 
     from napari_midrl.data.landmarks import LandmarkSet
 
 AGENT_SIZE_MM = 6.0
-AGENT_SIZE_PIXELS = (8, 24)
+# Discs, not shaded spheres: napari lights those from behind where the depth axis
+# points away from the viewer, as it does here, and they look black.
+AGENT_SIZE_PIXELS = (12, 24)
 LANDMARK_SIZE_MM = 8.0
 LANDMARK_SIZE_PIXELS = (14, 24)
 # Drawn without the depth test: otherwise the slice planes hide what is behind them.
@@ -70,7 +73,6 @@ def agents_layer(
             agent_colors(playback, agents, colors), playback.n_frames, axis=0
         ),
         "border_width": 0,
-        "shading": "spherical",
         "projection_mode": "all",
     }
     return rows, options, "points"
@@ -118,12 +120,13 @@ def boxes_layer(
     colors: Colors,
     *,
     normal: int | None = None,
+    line_mm: float = 1.0,
 ) -> LayerData:
-    """Return what the agents see, as wireframe boxes."""
+    """Return what the agents see, as wireframe boxes with lines this thick."""
     per_agent = agent_colors(playback, agents, colors)
     options = _step_options("fields of view") | {
         "edge_color": np.repeat(per_agent, playback.n_frames * 12, axis=0),
-        "edge_width": 1.0,
+        "edge_width": line_mm,
         "vector_style": "line",
         "opacity": 0.9,
         "projection_mode": "all",
@@ -195,8 +198,8 @@ def landmarks_layer(landmarks: LandmarkSet, colors: Colors, *, name: str) -> Lay
             ],
         },
         "text": {
-            # Leading spaces keep the name clear of its star at any zoom.
-            "string": "\N{EM SPACE}\N{EM SPACE}\N{EM SPACE}{label}",
+            # The leading space keeps the name clear of its star at any zoom.
+            "string": "\N{EM SPACE}{label}",
             "size": 11,
             "color": {"array": faces or [rgba("#FFFFFF")], "default": "white"},
             "anchor": "upper_left",
@@ -214,6 +217,16 @@ def landmarks_layer(landmarks: LandmarkSet, colors: Colors, *, name: str) -> Lay
         "metadata": {METADATA_KEY: {"landmarks": landmarks}},
     }
     return data, options, "points"
+
+
+def show_points(layer: Points, shown: Sequence[bool]) -> None:
+    """Show these points of a layer and no others."""
+    layer.shown = list(shown)
+    # In 3D napari 0.9 draws points that are not shown; so they turn transparent too.
+    for colors in ("face_color", "border_color"):
+        rows = np.array(getattr(layer, colors))
+        rows[:, 3] = np.asarray(shown, dtype=float)
+        setattr(layer, colors, rows)
 
 
 def _step_options(name: str) -> dict[str, Any]:

@@ -37,7 +37,7 @@ _HEADERS = (
     "Steps",
     "State",
 )
-_WIDTHS = (0, 104, 38, 40, 40, 68)
+_WIDTHS = (0, 116, 40, 40, 38, 78)
 _TOOLTIPS = (
     "Landmark sought, with its color everywhere in the window",
     "Position in the patient in mm, in the frame chosen above",

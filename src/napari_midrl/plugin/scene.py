@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from napari.layers import Points, Tracks, Vectors
+from napari.layers import Image, Points, Tracks, Vectors
 
 from napari_midrl.plugin.colors import Colors, color_of, rgba
 from napari_midrl.plugin.layers import (
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 LEAST_TRAIL_INTERVAL_S = 0.25
 MOST_LIVE_TRAIL = 60
 STILL_REPORTS = 3
+LINES_ACROSS = 500.0
+"""Thicknesses of a line in the length of a volume."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,6 @@ class LiveSearch:
             canvas_size_limits=AGENT_SIZE_PIXELS,
             face_color=np.repeat(self._colors, positions.shape[1], axis=0),
             border_width=0,
-            shading="spherical",
             **_live_options(),
         )
         add_quietly(self._viewer, self._agents)
@@ -148,7 +149,7 @@ class LiveSearch:
             data,
             name="fields of view (searching)",
             edge_color=np.repeat(self._colors, 12, axis=0),
-            edge_width=1.0,
+            edge_width=line_width_mm(self._viewer),
             vector_style="line",
             opacity=0.9,
             **_live_options(),
@@ -172,7 +173,7 @@ class LiveSearch:
             data,
             name="trails (searching)",
             edge_color=edge_color.reshape(-1, 4),
-            edge_width=2.0,
+            edge_width=2 * line_width_mm(self._viewer),
             vector_style="line",
             opacity=0.9,
             **_live_options(),
@@ -253,7 +254,11 @@ class ReplayScene:
 
     def _make_boxes(self, agents: npt.NDArray[np.int64]) -> Vectors:
         layer_data = boxes_layer(
-            self._playback, agents, self._colors, normal=slice_normal(self._viewer)
+            self._playback,
+            agents,
+            self._colors,
+            normal=slice_normal(self._viewer),
+            line_mm=line_width_mm(self._viewer),
         )
         return Vectors(**_merged(layer_data))
 
@@ -298,6 +303,16 @@ def slice_normal(viewer: napari.viewer.Viewer) -> int | None:
     if dims.ndisplay == 3 or dims.ndim < 3:
         return None
     return int(dims.ndim - 1 - dims.order[-3])
+
+
+def line_width_mm(viewer: napari.viewer.Viewer) -> float:
+    """Return how thick lines are to be seen when the largest volume fills the view."""
+    sizes = [
+        np.ptp(layer.extent.world, axis=0).max()
+        for layer in viewer.layers
+        if isinstance(layer, Image)
+    ]
+    return float(max(sizes, default=LINES_ACROSS) / LINES_ACROSS)
 
 
 def add_quietly(viewer: napari.viewer.Viewer, layer: Layer) -> None:

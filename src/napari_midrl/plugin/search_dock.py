@@ -24,7 +24,7 @@ from napari_midrl.plugin.exports import (
     export_landmarks,
     export_trajectories,
 )
-from napari_midrl.plugin.layers import landmarks_layer
+from napari_midrl.plugin.layers import landmarks_layer, show_points
 from napari_midrl.plugin.movie import movie_frames, write_movie
 from napari_midrl.plugin.orientation import STANDARD_VIEWS, StandardView
 from napari_midrl.plugin.planes import OrthoPlanes
@@ -312,17 +312,28 @@ class SearchDock(QWidget):
         if self._preferences.autoplay:
             self.replay.player.play()
 
+    def show_as_played(self, frame: int) -> None:
+        """Show a frame of the replay as it looks while it plays, and stay there."""
+        self.replay.player.pause()
+        self.replay.player.set_frame(frame)
+        self._show_progress_at(frame)
+
     def _on_replayed(self, value: object = None) -> None:
         """While a replay plays, landmarks appear as their agents settle."""
         found, playback = self.found, self.replay.playback
         if found is None or playback is None:
             return
-        player = self.replay.player
-        if not player.is_playing:
+        if self.replay.player.is_playing:
+            self._show_progress_at(self.replay.player.frame)
+        else:
             self._show_results(found)
             self._show_settled(set(playback.landmarks))
+
+    def _show_progress_at(self, frame: int) -> None:
+        found, playback = self.found, self.replay.playback
+        if found is None or playback is None:
             return
-        rows = replay_rows(playback, found.results, player.frame)
+        rows = replay_rows(playback, found.results, frame)
         self.ui.results.set_value(rows, self._colors)
         self._show_settled({row.name for row in rows if row.state != SEARCHING})
 
@@ -333,7 +344,7 @@ class SearchDock(QWidget):
             return
         shown = [str(label) in names for label in layer.features["label"]]
         if shown != list(layer.shown):
-            layer.shown = shown
+            show_points(layer, shown)
 
     def _show_results(self, found: Localization) -> None:
         rows = [row_of_result(result) for result in found.results]
@@ -379,6 +390,7 @@ class SearchDock(QWidget):
         )
         options["metadata"]["midrl"]["volume"] = self._volume
         self._landmark_layer = self._viewer.add_points(data, **options)
+        self._show_names()
 
     # ---- looking
 
@@ -404,6 +416,12 @@ class SearchDock(QWidget):
 
     def _on_slicing_changed(self, event: object = None) -> None:
         set_slab(self._viewer, SLAB_MM)
+        self._show_names()
+
+    def _show_names(self) -> None:
+        """Write names beside landmarks on slices; in 3D they would hide each other."""
+        if self._landmark_layer is not None:
+            self._landmark_layer.text.visible = self._viewer.dims.ndisplay == 2
 
     def _on_theme(self, event: object = None) -> None:
         theme = get_theme(self._viewer.theme)
@@ -482,7 +500,7 @@ class SearchDock(QWidget):
         self._movie_timer.start()
 
     def _draw_frame(self, frame: int) -> Any:
-        self.replay.player.set_frame(frame)
+        self.show_as_played(frame)
         return self._viewer.screenshot(canvas_only=True, flash=False)
 
     def _on_movie_tick(self) -> None:
@@ -500,6 +518,7 @@ class SearchDock(QWidget):
         if self._movie is not None:
             self._movie.close()
         self._movie = None
+        self._on_replayed()
         self.ui.form.set_running(self.is_running)
         self.ui.form.show_status(text, error=error)
         self._update_saving()

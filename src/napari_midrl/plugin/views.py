@@ -205,7 +205,7 @@ class Legend:
             self._viewer.canvas.overlays[key] = TextOverlay(
                 text=f"\N{BLACK CIRCLE} {name}",
                 position="top_left",
-                font_size=10,
+                font_size=9,
                 color=color_of(colors, name),
                 box=False,
                 visible=True,
