@@ -13,7 +13,7 @@ from qtpy.QtCore import QPoint, Qt
 from napari_midrl.data.landmarks import LandmarkSource
 from napari_midrl.errors import OverwriteError
 from napari_midrl.io.landmarks import read_landmarks
-from napari_midrl.plugin import exports
+from napari_midrl.plugin import exports, scene
 from napari_midrl.plugin.movie import write_movie
 from napari_midrl.plugin.orientation import CORONAL, THREE_D
 from napari_midrl.plugin.writers import save_landmarks, write_points
@@ -110,6 +110,26 @@ def test_all_starts_trails_boxes_and_following_can_be_chosen(searched):
         dock.replay.playback.positions_lps_mm[0, 4][::-1],
         atol=0.6,
     )
+
+
+def test_boxes_of_many_agents_move_as_those_of_few(searched, monkeypatch):
+    """Too many for a layer with steps, they are redrawn for each frame."""
+    viewer, dock = searched
+    stepped = viewer.layers["fields of view"].data
+    monkeypatch.setattr(scene, "MOST_STEPPED_BOXES", 1)
+    starts = dock.ui.playback.starts
+    starts.setCurrentIndex(starts.count() - 1)
+    starts.setCurrentIndex(0)
+    boxes = viewer.layers["fields of view"]
+    for frame in (3, 9):
+        dock.replay.player.set_frame(frame)
+        at_frame = stepped[stepped[:, 0, 0] == frame][..., 1:]
+        np.testing.assert_allclose(boxes.data, at_frame, atol=1e-3)
+    dock.ui.playback.boxes.setChecked(False)
+    dock.replay.player.set_frame(4)
+    dock.ui.playback.boxes.setChecked(True)
+    at_frame = stepped[stepped[:, 0, 0] == 4][..., 1:]
+    np.testing.assert_allclose(boxes.data, at_frame, atol=1e-3)
 
 
 def test_cancel_frees_the_window_within_half_a_second(make_dock, qtbot, fakes):

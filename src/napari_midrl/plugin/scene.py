@@ -14,6 +14,7 @@ from napari_midrl.plugin.layers import (
     AGENT_SIZE_MM,
     AGENT_SIZE_PIXELS,
     BLENDING,
+    agent_colors,
     agents_layer,
     box_lines,
     box_vectors,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 LEAST_TRAIL_INTERVAL_S = 0.25
 MOST_LIVE_TRAIL = 60
 STILL_REPORTS = 3
+MOST_STEPPED_BOXES = 10_000
+"""Agents x frames up to which boxes are a layer with steps, to be saved whole."""
 LINES_ACROSS = 500.0
 """Thicknesses of a line in the length of a volume."""
 
@@ -209,6 +212,7 @@ class ReplayScene:
         self._playback = playback
         self._colors = colors
         self._options = options
+        self._frame = 0
         agents = playback.agents(options.start)
         self._agents = Points(**_merged(agents_layer(playback, agents, colors)))
         self._boxes = self._make_boxes(agents)
@@ -234,11 +238,16 @@ class ReplayScene:
         self._trails.tail_length = options.tail_length
         if options.start != previous.start:
             self._draw_agents(self._playback.agents(options.start))
+        elif options.boxes and not previous.boxes:
+            self.set_frame(self._frame)
 
     def set_frame(self, frame: int) -> None:
         """Show one frame."""
+        self._frame = frame
         if self.layers and self._viewer.dims.ndim == 4:
             self._viewer.dims.set_current_step(0, frame)
+        if self._boxes.ndim == 3 and self._boxes.visible:
+            self._boxes.data = self._boxes_at(frame)
 
     def close(self) -> None:
         """Take the layers away."""
@@ -248,17 +257,44 @@ class ReplayScene:
 
     def _on_slicing(self, event: object = None) -> None:
         """Draw edges in space and outlines on slices."""
+        if self._boxes.ndim == 3:
+            self._boxes.data = self._boxes_at(self._frame)
+            return
         agents = self._playback.agents(self._options.start)
         normal = slice_normal(self._viewer)
         self._boxes.data = box_vectors(self._playback, agents, normal=normal)
 
+    def _boxes_at(self, frame: int) -> npt.NDArray[np.float64]:
+        """Return the lines of the boxes at one frame, axes (z, y, x)."""
+        agents = self._playback.agents(self._options.start)
+        begin, along = box_lines(
+            self._playback.positions_lps_mm[agents, frame],
+            self._playback.box_sizes_mm[agents, frame],
+            slice_normal(self._viewer),
+        )
+        lines = np.stack([world_zyx_mm(begin), world_zyx_mm(along)], axis=-2)
+        return lines.reshape(-1, 2, 3)
+
     def _make_boxes(self, agents: npt.NDArray[np.int64]) -> Vectors:
+        """Return boxes with steps or, where slicing those is slow, of one frame."""
+        line_mm = line_width_mm(self._viewer)
+        if len(agents) * self._playback.n_frames > MOST_STEPPED_BOXES:
+            per_agent = agent_colors(self._playback, agents, self._colors)
+            return Vectors(
+                self._boxes_at(self._frame),
+                name="fields of view",
+                edge_color=np.repeat(per_agent, 12, axis=0),
+                edge_width=line_mm,
+                vector_style="line",
+                opacity=0.9,
+                **_live_options(),
+            )
         layer_data = boxes_layer(
             self._playback,
             agents,
             self._colors,
             normal=slice_normal(self._viewer),
-            line_mm=line_width_mm(self._viewer),
+            line_mm=line_mm,
         )
         return Vectors(**_merged(layer_data))
 
