@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 DATA = Path(os.environ.get("MIDRL_DATA", ROOT.parent / "shared" / "data"))
 UNDER, OVER = "T2w", "ADC"
+ON_SLICES = "left kidney"
 MOST_BYTES = 480_000
 
 
@@ -63,10 +64,9 @@ def search_pictures(seed: int) -> None:
     dock.show_as_played(player.n_frames // 3)
     shoot(viewer, "window-3d")
     dock.show_as_played(player.n_frames - 1)
-    first = next(r for r in dock.found.results if r.position_lps_mm is not None)
     for view in (AXIAL, CORONAL, SAGITTAL):
         dock.show_view(view)
-        dock.jump_to_landmark(first.name)
+        dock.jump_to_landmark(ON_SLICES)
         shoot(viewer, f"window-2d-{view.name.lower()}")
     viewer.close()
 

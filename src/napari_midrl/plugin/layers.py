@@ -66,12 +66,15 @@ def agents_layer(
 ) -> LayerData:
     """Return the agents as spheres, one per agent and frame; rows agent by agent."""
     rows = with_steps(playback.positions_lps_mm[agents])
+    per_row = np.repeat(
+        agent_colors(playback, agents, colors), playback.n_frames, axis=0
+    )
     options = _step_options("agents") | {
         "size": AGENT_SIZE_MM,
         "canvas_size_limits": AGENT_SIZE_PIXELS,
-        "face_color": np.repeat(
-            agent_colors(playback, agents, colors), playback.n_frames, axis=0
-        ),
+        "face_color": per_row,
+        # In 3D napari paints a border even where it has no width.
+        "border_color": per_row,
         "border_width": 0,
         "projection_mode": "all",
     }

@@ -37,7 +37,7 @@ _HEADERS = (
     "Steps",
     "State",
 )
-_WIDTHS = (0, 116, 40, 40, 38, 78)
+_WIDTHS = (0, 122, 40, 40, 38, 74)
 _TOOLTIPS = (
     "Landmark sought, with its color everywhere in the window",
     "Position in the patient in mm, in the frame chosen above",

@@ -128,12 +128,14 @@ class LiveSearch:
         if self._agents is not None:
             self._agents.data = data
             return
+        per_agent = np.repeat(self._colors, positions.shape[1], axis=0)
         self._agents = Points(
             data,
             name="agents (searching)",
             size=AGENT_SIZE_MM,
             canvas_size_limits=AGENT_SIZE_PIXELS,
-            face_color=np.repeat(self._colors, positions.shape[1], axis=0),
+            face_color=per_agent,
+            border_color=per_agent,
             border_width=0,
             **_live_options(),
         )
