@@ -20,7 +20,7 @@ from napari_midrl.io.images import read_image
 from napari_midrl.io.landmarks import read_landmarks
 from napari_midrl.training.dense_loop import DenseTrainingSettings
 from napari_midrl.training.recipes import Recipe
-from napari_midrl.training.views import TrainingCase, ViewSettings
+from napari_midrl.training.views import TrainingCase
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -158,21 +158,7 @@ RECIPE = Recipe(
     landmarks=LANDMARKS,
     landmark_notes={name: _note(name) for name in LANDMARKS},
     config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=2.0),
-    stages=(
-        DenseTrainingSettings(n_updates=2000),
-        # Wider poses and fields of view, once the anatomy is known.
-        DenseTrainingSettings(
-            n_updates=1400,
-            n_fine_landmarks=14,
-            view=ViewSettings(
-                rotation_degrees=26.0,
-                extent_mm=((130.0, 150.0, 120.0), (270.0, 290.0, 270.0)),
-                whole_share=0.7,
-                whole_margin=0.35,
-                shift_mm=28.0,
-            ),
-        ),
-    ),
+    stages=(DenseTrainingSettings(n_updates=2000),),
     make_cases=brain_cases,
     data=(
         "MNI152NLin2009cAsym T1w (1 mm), MNI152NLin6Asym T1w and T2w (2 mm) with the "

@@ -128,10 +128,10 @@ RECIPE = Recipe(
         "right nipple": "tip of the right nipple",
         "prostate": "center of the prostate",
     },
-    config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=6.0),
+    config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=8.0),
     stages=(
         DenseTrainingSettings(
-            n_updates=2600,
+            n_updates=3000,
             n_starts=128,
             n_fine_landmarks=6,
             learning_rate=2e-3,
