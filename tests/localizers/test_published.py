@@ -86,7 +86,7 @@ class TestPublished3d(LocalizerContract):
     @pytest.fixture(scope="class")
     @classmethod
     def localizer(cls):
-        settings = PublishedSettings(n_updates=450, n_episodes=4)
+        settings = PublishedSettings(n_updates=800, n_episodes=4)
         agents = finish(train_published(TINY_3D, list(cases_3d()), settings))
         return PublishedLocalizer(agents)
 

@@ -165,8 +165,10 @@ RECIPE = Recipe(
         "and a start for fine-tuning."
     ),
     limits=(
-        "Not a medical device. Never saw a real patient in training. One body "
-        "region may be mistaken for another in small fields of view; a prostate is "
-        "sought in women too."
+        "Not a medical device. Never saw a real patient in training. The agents lean "
+        "on where the body lies in the field of view, shoulder to mid-calf; kidneys "
+        "and prostate are often missed by more than 10 mm. One body region may be "
+        "mistaken for another in small fields of view; a prostate is sought in women "
+        "too."
     ),
 )
