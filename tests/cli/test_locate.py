@@ -1,5 +1,7 @@
 """``midrl locate``: from files to a landmark file."""
 
+import nibabel
+import numpy as np
 import pytest
 
 from napari_midrl.data.settings import SearchSettings
@@ -97,3 +99,18 @@ def test_an_unknown_volume_lists_those_there_are(midrl, study_file, agents, tmp_
 
     assert result.exit_code == 2
     assert "no volume 'FLAIR'; there are 'ADC', 'DWI b=1400', 'T2w'" in result.stderr
+
+
+def test_an_image_that_does_not_say_where_it_lies_is_searched_with_a_warning(
+    midrl, agents, tmp_path
+):
+    """Its millimeters are a guess, and whoever exports them must know."""
+    image = nibabel.Nifti1Image(np.zeros((8, 8, 8), np.float32), None)
+    image.header.set_sform(None, code=0)
+    image.header.set_qform(None, code=0)
+    nibabel.save(image, tmp_path / "nowhere.nii.gz")
+    out = ["--agents", "test-agents", "--out", tmp_path / "out.csv"]
+
+    result = midrl("locate", tmp_path / "nowhere.nii.gz", *out)
+
+    assert "warning: nowhere" in result.stderr

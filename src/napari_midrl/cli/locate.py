@@ -16,6 +16,7 @@ from napari_midrl.cli.console import (
     print_table,
     progress_bar,
     say,
+    warn,
 )
 from napari_midrl.data.settings import SearchSettings
 from napari_midrl.errors import InputError, OverwriteError
@@ -71,6 +72,8 @@ def locate(
     )
     whole = load(study)
     image = choose_volume(whole, volume)
+    # Such as a file that does not say where it lies: its millimeters are a guess.
+    warn(f"{image.name}: {text}" for text in image.provenance.warnings)
     say(f"searching {image.name!r} with {agents}")
     with progress_bar() as show:
         found = finish(search(image, agents, settings), show)
