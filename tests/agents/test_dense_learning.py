@@ -13,10 +13,15 @@ SCALE = Scale(1.0, 1)
 FAR_FROM_ANY_BORDER = (torch.full((3,), -100.0), torch.full((3,), 100.0))
 
 
+def field_over_nothing(weight, bias, level):
+    """Agents that see a map of zeros: their biases are their Q-values."""
+    return QField(torch.zeros(1, 1, 2, 2, 2), nn.Identity(), weight, bias, level)
+
+
 def constant_field(*q_values):
     """A field that says the same everywhere, for one agent."""
     bias = torch.tensor([q_values], dtype=torch.float32)
-    return QField(torch.zeros(1, 1, 2, 2, 2), torch.zeros(1, 6, 1), bias, 1)
+    return field_over_nothing(torch.zeros(1, 6, 1), bias, 1)
 
 
 ALWAYS_L_PLUS = constant_field(1, 0, 0, 0, 0, 0)
@@ -57,18 +62,22 @@ def test_pushing_against_the_border_costs_one_at_every_step():
     assert returns[0].item() == pytest.approx(-1 - 0.9 - 0.81 + 0.9**3 * 5)
 
 
+def test_an_agent_without_a_landmark_expects_to_lose_every_move():
+    nothing = (float("nan"),) * 3
+    returns = returns_at((0, 0, 0), nothing, rule=Targets(0.5, 3))
+    assert returns.tolist() == pytest.approx([-1 - 0.5 - 0.25 + 0.5**3 * 5] * 6)
+
+
 def test_one_reward_is_the_one_step_target():
     returns = returns_at((0, 0, 0), (8, 0, 0), rule=Targets(0.5, 1))
     assert returns[:2].tolist() == pytest.approx([1 + 0.5 * 5, -1 + 0.5 * 5])
 
 
 def test_each_agent_seeks_its_own_landmark():
-    both = QField(torch.zeros(1, 1, 2, 2, 2), torch.zeros(2, 6, 1), torch.eye(6)[:2], 1)
+    both = field_over_nothing(torch.zeros(2, 6, 1), torch.eye(6)[:2], 1)
     targets = torch.tensor([[8.0, 0, 0], [-8.0, 0, 0]])
     field = Field(*FAR_FROM_ANY_BORDER, targets)
-    zero = QField(
-        torch.zeros(1, 1, 2, 2, 2), torch.zeros(2, 6, 1), torch.zeros(2, 6), 1
-    )
+    zero = field_over_nothing(torch.zeros(2, 6, 1), torch.zeros(2, 6), 1)
     starts = torch.zeros(2, 1, 3)
     returns = n_step_returns(both, zero, starts, field, SCALE, Targets(0.9, 2))
     assert returns[0, 0, :2].tolist() == pytest.approx([1 + 0.9, -1 + 0.9])
@@ -93,12 +102,10 @@ def test_the_loss_is_huber_and_moves_the_online_network_alone():
 
 def test_an_agent_counts_by_its_weight():
     """The first agent is nearly right, the second is off by 9."""
-    zero = QField(
-        torch.zeros(1, 1, 2, 2, 2), torch.zeros(2, 6, 1), torch.zeros(2, 6), 1
-    )
+    zero = field_over_nothing(torch.zeros(2, 6, 1), torch.zeros(2, 6), 1)
     bias = torch.zeros(2, 6)
     bias[1] = 9
-    online = QField(torch.zeros(1, 1, 2, 2, 2), torch.zeros(2, 6, 1), bias, 1)
+    online = field_over_nothing(torch.zeros(2, 6, 1), bias, 1)
     field = Field(*FAR_FROM_ANY_BORDER, torch.tensor([[8.0, 0, 0]] * 2))
     arguments = online, zero, torch.zeros(2, 1, 3), field, SCALE, Targets(0.9, 1)
     first, second, both = (

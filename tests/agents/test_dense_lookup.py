@@ -87,3 +87,11 @@ def test_every_scale_steps_half_of_the_one_before():
     """The finer scale then reaches all that the coarser one can leave."""
     steps = [scale.step for scale in (*COARSE_SCALES, *FINE_SCALES)]
     assert steps == [4.0, 2.0, 1.0, 0.5]
+
+
+def test_where_there_is_nothing_to_find_every_move_is_lost():
+    here = torch.zeros(6, 3)
+    nothing = torch.full((6, 3), torch.nan)
+    stayed = torch.zeros(6, dtype=torch.bool)
+    gained = reward(here, here + DIRECTIONS, stayed, nothing, 1.0)
+    assert gained.tolist() == [-1] * 6

@@ -5,6 +5,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
 
 from napari_midrl.agents.dense_network import (
     DenseQConfig,
@@ -15,7 +17,7 @@ from napari_midrl.agents.dense_network import (
 )
 
 TINY = DenseQConfig(
-    n_landmarks=3, base_mm=2.0, channels=(8, 8, 8), fine_channels=8, head_channels=6
+    n_landmarks=3, base_mm=2.0, channels=(8, 8, 8), fine_channels=8, n_hidden=6
 )
 
 
@@ -53,24 +55,37 @@ def test_beyond_the_outer_voxels_the_border_value_counts():
 
 @settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 10**6), level=st.sampled_from([1, 2, 4]))
-def test_a_field_is_the_interpolated_map_of_q_values(seed, level):
-    """The last layer is linear, so it may be applied after interpolating."""
+def test_interpolation_agrees_with_torch(seed, level):
+    """grid_sample, by its own convention: -1 and 1 are the outer faces."""
     g = torch.Generator().manual_seed(seed)
-    n_agents, n_channels = 3, 5
-    hidden = torch.randn(1, n_channels, 4, 3, 5, generator=g)
-    weight = torch.randn(n_agents, 6, n_channels, generator=g)
-    bias = torch.randn(n_agents, 6, generator=g)
-    positions = torch.rand(n_agents, 8, 3, generator=g) * 20 - 2
-    full_map = torch.einsum("nac,cijk->naijk", weight, hidden[0])
-    full_map = full_map + bias[:, :, None, None, None]
-    expected = interpolate(full_map, positions, level)
-    q_values = QField(hidden, weight, bias, level)(positions)
+    shape = torch.randint(1, 6, (3,), generator=g)
+    maps = torch.randn(2, 5, *shape.tolist(), generator=g)
+    positions = torch.rand(2, 8, 3, generator=g) * 20 - 4
+    unit = (2 * (positions + 0.5) / level / shape - 1).flip(-1)
+    expected = functional.grid_sample(
+        maps, unit[:, None, None], padding_mode="border", align_corners=False
+    )[:, :, 0, 0]
+    seen = interpolate(maps, positions, level)
+    torch.testing.assert_close(seen, expected.transpose(1, 2), rtol=0, atol=1e-4)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 10**6))
+def test_a_field_is_two_layers_on_what_is_seen(seed):
+    g = torch.Generator().manual_seed(seed)
+    features = torch.randn(1, 5, 4, 3, 5, generator=g)
+    weight, bias = torch.randn(3, 6, 4, generator=g), torch.randn(3, 6, generator=g)
+    positions = torch.rand(3, 8, 3, generator=g) * 20 - 2
+    hidden = nn.Sequential(nn.Linear(5, 4), nn.ReLU())
+    units = hidden(interpolate(features.expand(3, -1, -1, -1, -1), positions, 2))
+    expected = torch.einsum("nac,npc->npa", weight, units) + bias[:, None]
+    q_values = QField(features, hidden, weight, bias, 2)(positions)
     torch.testing.assert_close(q_values, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_agents_with_maps_of_their_own_read_their_own():
-    hidden = torch.tensor([1.0, 2.0]).reshape(2, 1, 1, 1, 1).expand(2, 1, 2, 2, 2)
-    field = QField(hidden, torch.ones(2, 6, 1), torch.zeros(2, 6), 1)
+    seen = torch.tensor([1.0, 2.0]).reshape(2, 1, 1, 1, 1).expand(2, 1, 2, 2, 2)
+    field = QField(seen, nn.Identity(), torch.ones(2, 6, 1), torch.zeros(2, 6), 1)
     q_values = field(torch.zeros(2, 4, 3))
     assert q_values[0].unique().tolist() == [1.0]
     assert q_values[1].unique().tolist() == [2.0]
@@ -78,7 +93,9 @@ def test_agents_with_maps_of_their_own_read_their_own():
 
 def test_a_field_of_some_agents_keeps_their_order():
     bias = torch.arange(18.0).reshape(3, 6)
-    field = QField(torch.zeros(1, 2, 2, 2, 2), torch.zeros(3, 6, 2), bias, 4)
+    field = QField(
+        torch.zeros(1, 2, 2, 2, 2), nn.Identity(), torch.zeros(3, 6, 2), bias, 4
+    )
     some = field.only(torch.tensor([2, 0]))
     assert torch.equal(some(torch.zeros(2, 1, 3))[:, 0], bias[[2, 0]])
 
@@ -94,13 +111,14 @@ def test_blocks_become_channels_in_the_order_i_j_k():
 def test_the_whole_volume_gives_two_maps_per_agent(network):
     with torch.inference_mode():
         maps = network.encode(torch.zeros(16, 24, 32))
-    coarse, middle = maps.fields
+        coarse, middle = maps.fields
+        q_values = coarse(torch.zeros(3, 5, 3))
     assert coarse.level == 4
-    assert coarse.hidden.shape[2:] == (4, 6, 8)
+    assert coarse.features.shape[2:] == (4, 6, 8)
     assert middle.level == 2
-    assert middle.hidden.shape[2:] == (8, 12, 16)
+    assert middle.features.shape[2:] == (8, 12, 16)
     assert maps.features.shape[2:] == (8, 12, 16)
-    assert coarse(torch.zeros(3, 5, 3)).shape == (3, 5, 6)
+    assert q_values.shape == (3, 5, 6)
 
 
 def test_a_volume_that_cannot_be_halved_is_refused(network):

@@ -21,7 +21,7 @@ from napari_midrl.training.views import TrainingCase, ViewSettings, draw_view
 
 BASE_MM = 2.0
 TINY = DenseQConfig(
-    n_landmarks=2, base_mm=BASE_MM, channels=(4, 4, 4), fine_channels=4, head_channels=4
+    n_landmarks=2, base_mm=BASE_MM, channels=(4, 4, 4), fine_channels=4, n_hidden=4
 )
 SMALL_VIEWS = ViewSettings(extent_mm=((36.0,) * 3, (44.0,) * 3), whole_share=0.0)
 QUICK = DenseTrainingSettings(
@@ -164,7 +164,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path, whole_run):
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path, whole_run):
     (tmp_path / CHECKPOINT).write_bytes((whole_run[1] / CHECKPOINT).read_bytes())
-    wider = replace(TINY, head_channels=8)
+    wider = replace(TINY, n_hidden=8)
     with pytest.raises(InputError, match="does not fit") as caught:
         finish(train_dense(wider, CASES, QUICK, tmp_path))
     assert caught.value.path == tmp_path / CHECKPOINT
@@ -243,7 +243,7 @@ def test_agents_learn_to_find_a_ball():
         ),
     )
     config = replace(
-        TINY, n_landmarks=1, channels=(8, 8, 16), fine_channels=8, head_channels=16
+        TINY, n_landmarks=1, channels=(8, 8, 16), fine_channels=8, n_hidden=16
     )
     state = dense_loop._TrainingState(config, settings)
     before = balls_missed_by(state.online_net, settings)

@@ -31,7 +31,7 @@ CONFIG = {
     "base_mm": 4.0,
     "channels": [4, 4, 4],
     "fine_channels": 4,
-    "head_channels": 4,
+    "n_hidden": 4,
 }
 CARD = {
     "name": "tiny",

@@ -36,7 +36,7 @@ TINY = Recipe(
     description="For tests.",
     landmarks=("middle",),
     landmark_notes={"middle": "center of the cube"},
-    config=DenseQConfig(1, 4.0, (4, 4, 4), fine_channels=4, head_channels=4),
+    config=DenseQConfig(1, 4.0, (4, 4, 4), fine_channels=4, n_hidden=4),
     stages=(
         DenseTrainingSettings(
             n_updates=9,

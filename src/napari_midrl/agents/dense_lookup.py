@@ -41,7 +41,7 @@ COARSE_SCALES = (Scale(4.0, 4), Scale(2.0, 2))
 FINE_SCALES = (Scale(1.0, 1), Scale(0.5, 1))
 """Played inside a cube around what the coarse scales found."""
 
-CUBE_SIZE = 20
+CUBE_SIZE = 16
 """Edge of that cube in base units."""
 
 
@@ -77,16 +77,19 @@ def reward(
     """Return the distance gained per step length; -1 for trying to leave the image.
 
     The published reward, divided by the step so that every scale has the same range
-    [-1, 1] without clipping.
+    [-1, 1] without clipping. Where there is nothing to be found every move costs 1,
+    so that an agent learns to expect nothing.
 
     Parameters
     ----------
     positions, moved, targets
         Before and after the move, and the landmark; shapes (*any, 3), base units.
+        A landmark that does not exist is NaN.
     left
         Whether the move would have left the image, shape (*any,).
     step
         Length of a move, base units.
     """
     gained = (positions - targets).norm(dim=-1) - (moved - targets).norm(dim=-1)
-    return torch.where(left, torch.full_like(gained, -1.0), gained / step)
+    futile = left | gained.isnan()
+    return torch.where(futile, torch.full_like(gained, -1.0), gained / step)

@@ -27,7 +27,8 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 N_ACTIONS = 6
+_CORNERS = torch.tensor([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
+
 COARSEST_LEVEL = 8
 """Base units per voxel of the deepest level; volumes are padded to multiples."""
 
@@ -56,15 +59,15 @@ class DenseQConfig:
         Feature channels at levels 2, 4 and 8.
     fine_channels
         Feature channels of the fine part.
-    head_channels
-        Hidden channels before the Q-values.
+    n_hidden
+        Hidden units before the Q-values.
     """
 
     n_landmarks: int
     base_mm: float
-    channels: tuple[int, int, int] = (24, 48, 64)
-    fine_channels: int = 32
-    head_channels: int = 64
+    channels: tuple[int, int, int] = (32, 64, 96)
+    fine_channels: int = 48
+    n_hidden: int = 64
 
     def __post_init__(self) -> None:
         if self.n_landmarks < 1 or not 0 < self.base_mm < float("inf"):
@@ -92,36 +95,39 @@ class GlobalMaps:
 class QField:
     """Q-values of n agents as functions of a continuous position.
 
-    The last layer is linear, so it commutes with interpolation: the hidden maps are
-    interpolated and the layer is applied at the positions asked for. That is equal
-    to, and much cheaper than, interpolating a map per landmark and action.
+    Feature maps are interpolated and a small network is applied at the positions
+    asked for: much cheaper than a map of Q-values per landmark and action.
 
     Parameters
     ----------
-    hidden
+    features
         Shape (n or 1, channel, i, j, k); 1 where all agents share the map.
+    hidden
+        Layer from channels to hidden units, shared by all agents.
     weight, bias
-        Last layer of each agent, shapes (n, action, channel) and (n, action).
+        Last layer of each agent, shapes (n, action, unit) and (n, action).
     level
         Base units per voxel of the map.
     """
 
-    hidden: Tensor
+    features: Tensor
+    hidden: nn.Module
     weight: Tensor
     bias: Tensor
     level: int
 
     def __call__(self, positions: Tensor) -> Tensor:
         """Return Q-values, shape (n, n_positions, action), at (n, n_positions, 3)."""
-        if len(self.hidden) == len(positions):
-            seen = interpolate(self.hidden, positions, self.level)
+        if len(self.features) == len(positions):
+            seen = interpolate(self.features, positions, self.level)
         else:
-            seen = interpolate(self.hidden, positions[None], self.level)[0]
-        return torch.baddbmm(self.bias[:, None], seen, self.weight.transpose(1, 2))
+            seen = interpolate(self.features, positions[None], self.level)[0]
+        units = self.hidden(seen)
+        return torch.baddbmm(self.bias[:, None], units, self.weight.transpose(1, 2))
 
     def only(self, agents: Tensor) -> QField:
         """Return the field of some agents that share one map."""
-        return QField(self.hidden, self.weight[agents], self.bias[agents], self.level)
+        return replace(self, weight=self.weight[agents], bias=self.bias[agents])
 
 
 def interpolate(maps: Tensor, positions: Tensor, level: int) -> Tensor:
@@ -142,32 +148,47 @@ def interpolate(maps: Tensor, positions: Tensor, level: int) -> Tensor:
     values
         Shape (n, *any, channel), float32.
     """
-    n_voxels = torch.tensor(maps.shape[2:], device=positions.device)
-    index = (positions - (level - 1) / 2) / level
-    # grid_sample counts from -1 to 1 over the outer faces, last axis first.
-    unit = ((2 * index + 1) / n_voxels - 1).flip(-1)
-    points = unit.reshape(len(maps), 1, 1, -1, 3)
-    sampled = functional.grid_sample(
-        maps, points, padding_mode="border", align_corners=False
+    n, n_channels, *shape = maps.shape
+    last = torch.tensor(shape, device=positions.device) - 1
+    index = ((positions - (level - 1) / 2) / level).reshape(n, -1, 3)
+    index = torch.minimum(index.clamp(min=0), last)
+    corner = torch.minimum(index.floor().long(), (last - 1).clamp(min=0))
+    part = index - corner
+    strides = torch.tensor([shape[1] * shape[2], shape[2], 1], device=positions.device)
+    # One voxel along an axis has no second corner; its share is zero, too.
+    reach = strides * (last > 0)
+    first = (corner * strides).sum(dim=-1)
+    first = first + math.prod(shape) * torch.arange(n, device=first.device)[:, None]
+    rows = first[..., None] + (_CORNERS.to(reach.device) * reach).sum(dim=-1)
+    shares = torch.stack([1 - part, part], dim=-1)
+    x, y, z = shares.unbind(dim=-2)
+    weights = x[..., :, None, None] * y[..., None, :, None] * z[..., None, None, :]
+    # A voxel's channels lie side by side in memory, and eight weighted rows are one
+    # bag: several times faster than grid_sample, which takes channel by channel.
+    values = functional.embedding_bag(
+        rows.reshape(-1, 8),
+        maps.permute(0, 2, 3, 4, 1).reshape(-1, n_channels),
+        per_sample_weights=weights.reshape(-1, 8),
+        mode="sum",
     )
-    values = sampled[:, :, 0, 0].transpose(1, 2)
-    return values.reshape(*positions.shape[:-1], maps.shape[1])
+    return values.reshape(*positions.shape[:-1], n_channels)
 
 
 class QHead(nn.Module):
-    """One linear layer per agent, from hidden channels to Q-values."""
+    """Two layers from features to Q-values; the last is each agent's own."""
 
-    def __init__(self, n_landmarks: int, n_hidden: int) -> None:
+    def __init__(self, n_landmarks: int, n_channels: int, n_hidden: int) -> None:
         super().__init__()
+        self.hidden = nn.Sequential(nn.Linear(n_channels, n_hidden), nn.LeakyReLU(0.01))
         # Values near 0 at the start: the first targets are then the rewards
         # themselves, and the horizon grows as bootstrapping spreads.
         self.weight = nn.Parameter(0.02 * torch.randn(n_landmarks, N_ACTIONS, n_hidden))
         self.bias = nn.Parameter(torch.zeros(n_landmarks, N_ACTIONS))
 
-    def field(self, hidden: Tensor, landmarks: Tensor, level: int) -> QField:
-        """Return the Q-values of some agents over hidden maps."""
+    def field(self, features: Tensor, landmarks: Tensor, level: int) -> QField:
+        """Return the Q-values of some agents over feature maps."""
         weight, bias = self.weight[landmarks], self.bias[landmarks]
-        return QField(hidden.float(), weight, bias, level)
+        return QField(features, self.hidden, weight, bias, level)
 
 
 def space_to_depth(volume: Tensor) -> Tensor:
@@ -197,11 +218,15 @@ class _GlobalPart(nn.Module):
         super().__init__()
         c2, c4, c8 = config.channels
         self.enter = nn.Sequential(_ConvBlock(8, c2), _ConvBlock(c2, c2))
-        self.down_4 = nn.Sequential(_ConvBlock(c2, c4), _ConvBlock(c4, c4))
+        self.down_4 = nn.Sequential(
+            _halving(c2, c4), _ConvBlock(c4, c4), _ConvBlock(c4, c4)
+        )
         # Dilation widens what one voxel sees to about +-70 base units, enough to
-        # tell a left from a right knee and one vertebra from the next.
+        # tell a left from a right knee and one vertebra from the next. A deeper
+        # stack with a dilation of 4 learned more slowly.
         self.down_8 = nn.Sequential(
-            _ConvBlock(c4, c8),
+            _halving(c4, c8),
+            _ConvBlock(c8, c8),
             _ConvBlock(c8, c8, dilation=2),
             _ConvBlock(c8, c8, dilation=2),
             _ConvBlock(c8, c8),
@@ -212,19 +237,17 @@ class _GlobalPart(nn.Module):
         self.up_2 = nn.Conv3d(c4, c2, 1)
         self.mix_4 = _ConvBlock(c4, c4)
         self.mix_2 = _ConvBlock(c2, c2)
-        self.hidden_4 = _hidden(c4, config.head_channels)
-        self.hidden_2 = _hidden(c2, config.head_channels)
-        self.head_4 = QHead(config.n_landmarks, config.head_channels)
-        self.head_2 = QHead(config.n_landmarks, config.head_channels)
+        self.head_4 = QHead(config.n_landmarks, c4, config.n_hidden)
+        self.head_2 = QHead(config.n_landmarks, c2, config.n_hidden)
 
-    def forward(self, volume: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return hidden maps at levels 4 and 2, and level-2 features."""
+    def forward(self, volume: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features at levels 4 and 2."""
         x2 = self.enter(space_to_depth(volume))
-        x4 = self.down_4(functional.avg_pool3d(x2, 2))
-        x8 = self.down_8(functional.avg_pool3d(x4, 2))
+        x4 = self.down_4(x2)
+        x8 = self.down_8(x4)
         y4 = self.mix_4(self.lateral_4(x4) + _double(self.up_4(x8)))
         y2 = self.mix_2(self.lateral_2(x2) + _double(self.up_2(y4)))
-        return self.hidden_4(y4), self.hidden_2(y2), y2
+        return y4.float(), y2.float()
 
 
 class _FinePart(nn.Module):
@@ -239,17 +262,16 @@ class _FinePart(nn.Module):
         c = config.fine_channels
         self.enter = _ConvBlock(8, config.channels[0])
         self.mix = _ConvBlock(2 * config.channels[0], c)
-        self.residual = _ConvBlock(c, c, dilation=2)
-        self.hidden = _hidden(c, config.head_channels)
-        self.head_one = QHead(config.n_landmarks, config.head_channels)
-        self.head_half = QHead(config.n_landmarks, config.head_channels)
+        self.residual = nn.Sequential(_ConvBlock(c, c), _ConvBlock(c, c))
+        self.head_one = QHead(config.n_landmarks, c, config.n_hidden)
+        self.head_half = QHead(config.n_landmarks, c, config.n_hidden)
 
     def forward(self, cubes: Tensor, context: Tensor) -> Tensor:
-        """Return hidden maps of cubes (n, 1, ...) given on the half-unit grid."""
+        """Return features of cubes (n, 1, ...) given on the half-unit grid."""
         x = self.enter(space_to_depth(cubes))
         x = self.mix(torch.cat([x, context], dim=1))
-        hidden: Tensor = self.hidden(x + self.residual(x))
-        return hidden
+        features: Tensor = x + self.residual(x)
+        return features.float()
 
 
 class DenseQNetwork(nn.Module):
@@ -281,13 +303,13 @@ class DenseQNetwork(nn.Module):
             raise ValueError(msg)
         batch = volume[None, None].contiguous(memory_format=torch.channels_last_3d)
         part = self.global_part
-        hidden_4, hidden_2, features = part(batch)
+        features_4, features_2 = part(batch)
         everyone = torch.arange(self.config.n_landmarks, device=volume.device)
         fields = (
-            part.head_4.field(hidden_4, everyone, level=4),
-            part.head_2.field(hidden_2, everyone, level=2),
+            part.head_4.field(features_4, everyone, level=4),
+            part.head_2.field(features_2, everyone, level=2),
         )
-        return GlobalMaps(fields, features.float())
+        return GlobalMaps(fields, features_2)
 
     def refine(
         self, cubes: Tensor, features: Tensor, corners: Tensor, landmarks: Tensor
@@ -317,17 +339,20 @@ class DenseQNetwork(nn.Module):
         positions = corners[:, None, None, None] + blocks
         context = interpolate(features, positions[None], level=2)[0]
         batch = cubes[:, None].contiguous(memory_format=torch.channels_last_3d)
-        hidden = self.fine_part(batch, context.permute(0, 4, 1, 2, 3))
         part = self.fine_part
+        seen = part(batch, context.permute(0, 4, 1, 2, 3))
         return (
-            part.head_one.field(hidden, landmarks, level=1),
-            part.head_half.field(hidden, landmarks, level=1),
+            part.head_one.field(seen, landmarks, level=1),
+            part.head_half.field(seen, landmarks, level=1),
         )
 
 
-def _hidden(n_in: int, n_hidden: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv3d(n_in, n_hidden, 1), nn.LeakyReLU(0.01))
+def _halving(n_in: int, n_out: int) -> nn.Conv3d:
+    return nn.Conv3d(n_in, n_out, kernel_size=2, stride=2)
 
 
 def _double(maps: Tensor) -> Tensor:
-    return functional.interpolate(maps, scale_factor=2, mode="trilinear")
+    # Autocast would turn the maps to float32 and back for this, which takes longer
+    # than the interpolation itself.
+    with torch.autocast(maps.device.type, enabled=False):
+        return functional.interpolate(maps, scale_factor=2, mode="trilinear")

@@ -10,6 +10,7 @@ import torch
 
 from napari_midrl.agents.consensus import find_consensus
 from napari_midrl.agents.dense_basins import basins, start_fractions
+from napari_midrl.agents.dense_learning import Targets
 from napari_midrl.agents.dense_lookup import (
     ACTION_NAMES,
     COARSE_SCALES,
@@ -338,7 +339,9 @@ def _result(
     n_moves = sum(leg.n_moves[number] for leg in legs)
     consensus = find_consensus(endpoints_mm, closed, 3 * base_mm)
     position = None
-    if consensus is None or consensus.agreement < MIN_AGREEMENT:
+    if _expects_nothing(legs[0], number):
+        state = SearchState.OUTSIDE
+    elif consensus is None or consensus.agreement < MIN_AGREEMENT:
         state = SearchState.NOT_CONVERGED
     elif _at_border(consensus.position_lps_mm, view):
         state = SearchState.OUTSIDE
@@ -357,6 +360,23 @@ def _result(
         # One start agrees with itself; that is no evidence.
         confidence=agreement if len(endpoints_mm) > 1 else None,
     )
+
+
+def _expects_nothing(coarsest: _Leg, number: int) -> bool:
+    """Return whether an agent promises itself no more than if nothing were there.
+
+    Where there is no such landmark every move costs 1 for ever. An agent at rest on
+    its landmark loses 1 with every other move and gets it back with the next. In
+    between lies the limit.
+    """
+    discount = Targets().discount
+    absent, at_rest = -1 / (1 - discount), -1 / (1 + discount)
+    starts = coarsest.closed[number].nonzero()[0]
+    if len(starts) == 0:
+        return False
+    settled = coarsest.n_moves[number, starts]
+    best = coarsest.q_values[settled, number, starts].max(axis=-1)
+    return float(np.median(best)) < (absent + at_rest) / 2
 
 
 def _at_border(center_lps_mm: npt.NDArray[np.float64], view: WorkingView) -> bool:

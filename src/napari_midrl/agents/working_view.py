@@ -144,20 +144,18 @@ def cube_at(
 def intensity_scale(values: npt.NDArray[np.floating]) -> IntensityScale:
     """Return the robust normalization of a volume's intensities.
 
-    The 0.5th and 99.5th percentile bound the values, whose mean and standard
-    deviation then become 0 and 1: independent of scanner units, robust against a
-    few bright voxels.
+    The 0.5th and 99.5th percentile bound the values; the darkest becomes 0 and the
+    standard deviation 1: independent of scanner units, robust against a few bright
+    voxels. What lies outside the image is 0 too and so looks like air, for the
+    network and for the zero padding of its convolutions: where the image ends should
+    say nothing about where a landmark is.
     """
     low, high = np.percentile(values, [0.5, 99.5])
     clipped = np.clip(values, low, high)
     width = max(float(clipped.std()), 1e-6 * max(abs(float(high)), 1e-6))
-    offset = float(clipped.mean())
-    return IntensityScale(
-        offset,
-        width,
-        floor=(float(low) - offset) / width,
-        ceiling=(float(high) - offset) / width * 1.2,
-    )
+    offset = float(low)
+    ceiling = (float(high) - offset) / width * 1.2
+    return IntensityScale(offset, width, floor=0.0, ceiling=ceiling)
 
 
 def sample_smoothly(

@@ -20,7 +20,7 @@ from napari_midrl.io.images import read_image
 from napari_midrl.io.landmarks import read_landmarks
 from napari_midrl.training.dense_loop import DenseTrainingSettings
 from napari_midrl.training.recipes import Recipe
-from napari_midrl.training.views import TrainingCase
+from napari_midrl.training.views import TrainingCase, ViewSettings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -158,7 +158,23 @@ RECIPE = Recipe(
     landmarks=LANDMARKS,
     landmark_notes={name: _note(name) for name in LANDMARKS},
     config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=2.0),
-    stages=(DenseTrainingSettings(n_updates=2000),),
+    stages=(
+        DenseTrainingSettings(
+            n_updates=4000,
+            n_starts=192,
+            n_fine_landmarks=12,
+            learning_rate=2e-3,
+            # Where the head lies in the field of view must not tell where the
+            # fiducials are: it is shifted and cut from the first update on.
+            view=ViewSettings(
+                extent_mm=((130.0, 150.0, 120.0), (230.0, 270.0, 240.0)),
+                whole_share=0.6,
+                whole_margin=0.2,
+                shift_mm=28.0,
+                remap_share=0.4,
+            ),
+        ),
+    ),
     make_cases=brain_cases,
     data=(
         "MNI152NLin2009cAsym T1w (1 mm), MNI152NLin6Asym T1w and T2w (2 mm) with the "

@@ -58,6 +58,8 @@ class DenseTrainingSettings:
         How much an agent counts whose landmark lies outside the field of view. It
         learns to walk towards it and press against the edge, which is how a search
         knows; but from a small view the way is often anybody's guess.
+    absent_weight
+        How much an agent counts whose landmark the case does not have.
     """
 
     n_updates: int
@@ -68,6 +70,7 @@ class DenseTrainingSettings:
     seed: int = 0
     checkpoint_every: int = 200
     outside_weight: float = 1.0
+    absent_weight: float = 0.3
     rule: Targets = field(default_factory=Targets)
     view: ViewSettings = field(default_factory=ViewSettings)
 
@@ -198,11 +201,8 @@ class _TrainingState:
         centers = view.targets[landmarks] + off
         cubes = view.cubes(centers)
         corner = centers - CUBE_SIZE / 2 + 0.5
-        # Detached: the coarse features learn from the coarse scales alone, which
-        # halves the cost of the fine ones.
-        context = online.features.detach()
         with torch.autocast("cpu", torch.bfloat16):
-            trained = self.online_net.refine(cubes, context, corner, landmarks)
+            trained = self.online_net.refine(cubes, online.features, corner, landmarks)
             with torch.no_grad():
                 lagging = self.target_net.refine(
                     cubes, target.features, corner, landmarks
@@ -287,15 +287,15 @@ def _coarse_losses(
     generator: torch.Generator,
 ) -> list[Tensor]:
     """Return the losses on the maps of the whole view."""
-    known = (~view.targets.isnan().any(dim=-1)).nonzero()[:, 0]
-    targets = view.targets[known]
+    targets = view.targets
     bounds = Field(view.low, view.high, targets)
     inside = ((targets >= view.low) & (targets <= view.high)).all(dim=-1)
     weights = torch.where(inside, 1.0, settings.outside_weight)
+    weights[targets.isnan().any(dim=-1)] = settings.absent_weight
     losses = []
     for index, scale in enumerate(COARSE_SCALES):
         starts = _coarse_starts(view, targets, scale.step, settings.n_starts, generator)
-        pair = online.fields[index].only(known), target.fields[index].only(known)
+        pair = online.fields[index], target.fields[index]
         losses.append(td_loss(*pair, starts, bounds, scale, settings.rule, weights))
     return losses
 
@@ -309,6 +309,8 @@ def _coarse_starts(
     first left; near other landmarks is where confusions are decided.
     """
     n = len(targets)
+    anywhere = view.low + torch.rand(n, 3, generator=generator) * (view.high - view.low)
+    targets = torch.where(targets.isnan(), anywhere, targets)
     everywhere = torch.rand(n, n_starts, 3, generator=generator)
     everywhere = view.low + everywhere * (view.high - view.low)
     noise = torch.randn(n, n_starts, 3, generator=generator)

@@ -44,7 +44,7 @@ GRID_MM = 4.0
 FIRST_SEED = 100_000
 """Training patients; far from the small numbers users and tests draw."""
 
-N_PATIENTS = 64
+N_PATIENTS = 120
 N_OTHER_CONTRASTS = 2
 ALWAYS = (SequenceKind.T1W, SequenceKind.T2W, SequenceKind.DIXON_WATER)
 OTHERS = (
@@ -131,22 +131,23 @@ RECIPE = Recipe(
     config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=8.0),
     stages=(
         DenseTrainingSettings(
-            n_updates=3000,
-            n_starts=128,
-            n_fine_landmarks=6,
+            n_updates=6500,
+            n_starts=192,
+            n_fine_landmarks=8,
             learning_rate=2e-3,
             outside_weight=0.1,
             view=ViewSettings(
-                rotation_degrees=6.0,
+                rotation_degrees=8.0,
                 scale=0.07,
                 elastic_mm=4.0,
                 elastic_grid_mm=80.0,
                 extent_mm=((130.0, 170.0, 150.0), (540.0, 400.0, 1300.0)),
                 whole_share=0.55,
                 landmark_share=0.7,
-                # Random contrasts as well as these would make the agents independent
-                # of the sequence, but slow their learning several times.
-                remap_share=0.0,
+                shift_mm=20.0,
+                # Random contrasts beside the physical ones, for sequences that were
+                # not among them; more would slow the learning.
+                remap_share=0.25,
                 blur_mm=6.0,
                 noise=0.05,
                 bias=0.3,

@@ -143,14 +143,7 @@ class _Warp:
     size: Tensor
 
     def __call__(self, points: Tensor) -> Tensor:
-        unit = (2 * points / self.size - 1).flip(-1)
-        moved = functional.grid_sample(
-            self.displacement,
-            unit.reshape(1, 1, 1, -1, 3),
-            padding_mode="border",
-            align_corners=True,
-        )
-        offset = moved[0, :, 0, 0].T.reshape(points.shape)
+        offset = _smooth_field(self.displacement, points, self.size)
         return (points + offset) @ self.matrix.T + self.shift
 
     def inverse(self, voxels: Tensor) -> Tensor:
@@ -186,13 +179,8 @@ class _Look:
         seen = functional.grid_sample(
             self.source[None, None], unit, align_corners=False
         )
-        gain = functional.grid_sample(
-            self.bias,
-            (2 * points / self.size - 1).flip(-1).reshape(1, 1, 1, -1, 3),
-            padding_mode="border",
-            align_corners=True,
-        )
-        clean = (seen * gain).reshape(points.shape[:-1])
+        gain = _smooth_field(self.bias, points, self.size)[..., 0]
+        clean = seen.reshape(gain.shape) * gain
         real, imaginary = (
             self.noise * torch.randn(clean.shape, generator=self.generator)
             for _ in range(2)
@@ -205,6 +193,31 @@ class _Look:
         scaled = (self.raw(warp, points) - self.offset) / self.width
         inside = ((points >= low - 0.5) & (points <= high + 0.5)).all(dim=-1)
         return scaled.clamp(self.floor, self.ceiling) * inside
+
+
+def _smooth_field(nodes: Tensor, points: Tensor, size: Tensor) -> Tensor:
+    """Return a field given at nodes, shape (*points.shape[:-1], channel).
+
+    Parameters
+    ----------
+    nodes
+        Shape (1, channel, i, j, k), from corner to corner of the view.
+    points
+        Base units, shape (*any, 3).
+    size
+        Position of the view's last corner, shape (3,).
+    """
+    if points.shape[:-1] == tuple(size.long() + 1):
+        # All voxels of the view in order; much faster, and the same.
+        whole = functional.interpolate(
+            nodes, size=points.shape[:-1], mode="trilinear", align_corners=True
+        )
+        return whole[0].permute(1, 2, 3, 0)
+    unit = (2 * points / size - 1).flip(-1).reshape(1, 1, 1, -1, 3)
+    sampled = functional.grid_sample(
+        nodes, unit, padding_mode="border", align_corners=True
+    )
+    return sampled[0, :, 0, 0].T.reshape(*points.shape[:-1], nodes.shape[1])
 
 
 def draw_view(
@@ -372,9 +385,8 @@ def _normalized(look: _Look, values: Tensor) -> _Look:
     """Return the look with `agents.working_view.intensity_scale` of the values."""
     sample = values[:: max(1, len(values) // 200_000)]
     low, high = torch.quantile(sample, torch.tensor([0.005, 0.995]))
-    clipped = sample.clamp(low, high)
-    offset = float(clipped.mean())
-    width = max(float(clipped.std()), 1e-6)
+    offset = float(low)
+    width = max(float(sample.clamp(low, high).std()), 1e-6)
     return _Look(
         look.source,
         look.bias,
@@ -383,6 +395,6 @@ def _normalized(look: _Look, values: Tensor) -> _Look:
         look.generator,
         offset,
         width,
-        (float(low) - offset) / width,
+        0.0,
         (float(high) - offset) / width * 1.2,
     )
