@@ -235,6 +235,34 @@ def test_agents_that_expect_nothing_say_there_is_nothing(oracle):
         assert result.state == SearchState.FOUND
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_too_little_memory_is_said_in_one_sentence(error):
+    class Hungry(Oracle):
+        def encode(self, volume):
+            raise error
+
+    hungry = MidrlLocalizer("hungry", NAMES, Hungry())
+    with pytest.raises(SearchError, match=r"blob: not enough memory on cpu"):
+        finish(hungry.localize(blob(GRID, PLACE_LPS_MM), QUICK))
+
+
+def test_other_defects_are_not_taken_for_lack_of_memory():
+    class Broken(Oracle):
+        def encode(self, volume):
+            raise RuntimeError("shapes do not match")
+
+    broken = MidrlLocalizer("broken", NAMES, Broken())
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        finish(broken.localize(blob(GRID, PLACE_LPS_MM), QUICK))
+
+
 @pytest.mark.parametrize("max_steps", [1, 7, 12])
 def test_the_budget_counts_the_steps_of_all_scales(oracle, max_steps):
     settings = replace(QUICK, max_steps=max_steps)

@@ -93,7 +93,8 @@ class MidrlLocalizer:
         Raises
         ------
         SearchError
-            If the volume cannot be searched or a landmark is unknown.
+            If the volume cannot be searched, a landmark is unknown, or memory is
+            too small.
         """
         begun = time.perf_counter()
         wanted = self._landmarks if settings.landmarks is None else settings.landmarks
@@ -108,10 +109,23 @@ class MidrlLocalizer:
         device = pick_device(settings.device)
         network = self._network.to(device)
         agents = [self._landmarks.index(name) for name in names]
-        results, trajectories = yield from search(
-            network, names, agents, volume, settings, device
-        )
+        try:
+            results, trajectories = yield from search(
+                network, names, agents, volume, settings, device
+            )
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            msg = f"{volume.name}: not enough memory on {device}; crop the volume"
+            raise SearchError(msg) from error
         seconds = time.perf_counter() - begun
         return Localization(
             results, trajectories, self._name, self._model_sha256, seconds, device
         )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # On the CPU torch has no type of its own for it.
+    return isinstance(
+        error, MemoryError | torch.OutOfMemoryError
+    ) or "can't allocate memory" in str(error)
