@@ -3,31 +3,25 @@
 ``python -m benchmarks.accuracy digital-patient --seeds 0-19``
 ``python -m benchmarks.accuracy brain-afids --data FOLDER``
 
-Prints a table and, with ``--json FILE``, writes every error.
+What the README prints, by the workflow of ``midrl evaluate``. The brain templates have
+a command of their own because their folder holds the training images, too. Prints a
+table and, with ``--json FILE``, writes every number.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
-from dataclasses import asdict
 from pathlib import Path
-
-import numpy as np
 
 from napari_midrl.data.progress import finish
 from napari_midrl.data.sequence import SequenceKind
 from napari_midrl.data.settings import SearchSettings
-from napari_midrl.evaluation.metrics import summarize_errors
-from napari_midrl.io.images import read_image
-from napari_midrl.io.landmarks import read_landmarks
-from napari_midrl.workflows.evaluate import (
-    Cell,
-    case_errors,
-    evaluate_on_digital_patients,
-    gather,
-)
+from napari_midrl.evaluation.boxes import Dimension
+from napari_midrl.evaluation.cells import Cell, of_dimension
+from napari_midrl.evaluation.outcome import NOTICE, Evaluation
+from napari_midrl.workflows.cases import file_case
+from napari_midrl.workflows.evaluate import evaluate, evaluate_cases
+from napari_midrl.workflows.evaluation_files import write_evaluation
 from napari_midrl.workflows.localize import load_localizer
 
 KINDS = (SequenceKind.T1W, SequenceKind.T2W, SequenceKind.DIXON_WATER)
@@ -47,33 +41,29 @@ def main() -> None:
     chosen = parser.parse_args()
     settings = SearchSettings(n_starts=chosen.starts)
     if chosen.data is not None:
-        cells = brain_cells(chosen.pack, chosen.data, settings)
+        evaluation = on_templates(chosen.pack, chosen.data, settings)
     else:
-        first, last = (int(part) for part in chosen.seeds.split("-"))
-        cells = finish(
-            evaluate_on_digital_patients(
+        evaluation = finish(
+            evaluate(
                 chosen.pack,
-                range(first, last + 1),
-                tuple(SequenceKind) if chosen.all_sequences else KINDS,
+                f"phantom:{chosen.seeds}",
                 settings,
-                regions=tuple(chosen.region or ["whole body"]),
+                kinds=() if chosen.all_sequences else KINDS,
+                regions=tuple(chosen.region or ()),
             )
         )
-    print_table(cells)
+    print_table((*evaluation.cells, *evaluation.pooled))
+    print(f"\n{evaluation.headline}. {NOTICE}")
     if chosen.json is not None:
-        write_json(cells, chosen.json)
+        write_evaluation(evaluation, json_file=chosen.json, overwrite=True)
 
 
-def brain_cells(pack: str, data: Path, settings: SearchSettings) -> tuple[Cell, ...]:
+def on_templates(pack: str, data: Path, settings: SearchSettings) -> Evaluation:
     """Return the errors on the templates held back from training, as they lie."""
+    images = tuple(data / f"{name}.nii.gz" for name in HELD_BACK)
+    case = file_case("MNI152Lin", data / FIDUCIALS, images)
     localizer = finish(load_localizer(pack))
-    truth = read_landmarks(data / FIDUCIALS)
-    rows = []
-    for name in HELD_BACK:
-        volume = read_image(data / f"{name}.nii.gz")
-        found = finish(localizer.localize(volume, settings))
-        rows.append((name, case_errors(found, truth)))
-    return gather(rows)
+    return finish(evaluate_cases(localizer, [case], "MNI152Lin templates", settings))
 
 
 def print_table(cells: tuple[Cell, ...]) -> None:
@@ -81,38 +71,13 @@ def print_table(cells: tuple[Cell, ...]) -> None:
         "| landmark | sequence | n | missed | mean mm | median mm | 90 % mm | < 10 mm |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    pooled = [error for cell in cells for error in cell.errors_mm]
-    rows = [(c.landmark, c.sequence, c.summary) for c in cells]
-    for landmark in dict.fromkeys(cell.landmark for cell in cells):
-        same = [c.errors_mm for c in cells if c.landmark == landmark]
-        everything = [error for errors in same for error in errors]
-        rows.append((f"**{landmark}**", "all", summarize_errors(everything)))
-    for landmark, sequence, s in [*rows, ("**all**", "all", summarize_errors(pooled))]:
+    for cell in of_dimension(cells, Dimension.VOLUME):
+        s = cell.summary
         print(
-            f"| {landmark} | {sequence} | {s.n} | {s.n_missed} | {s.mean_mm:.1f} "
-            f"± {s.sd_mm:.1f} | {s.median_mm:.1f} | {s.p90_mm:.1f} "
+            f"| {cell.landmark} | {cell.sequence} | {s.n} | {s.n_missed} "
+            f"| {s.mean_mm:.1f} ± {s.sd_mm:.1f} | {s.median_mm:.1f} | {s.p90_mm:.1f} "
             f"| {s.success_at_mm[10.0]:.2f} |"
         )
-
-
-def write_json(cells: tuple[Cell, ...], path: Path) -> None:
-    found = [
-        asdict(cell.summary)
-        | {
-            "landmark": cell.landmark,
-            "sequence": cell.sequence,
-            # JSON knows no NaN.
-            "errors_mm": [
-                None if math.isnan(e) else round(e, 2) for e in cell.errors_mm
-            ],
-        }
-        for cell in cells
-    ]
-    for entry in found:
-        for key, value in entry.items():
-            if isinstance(value, float) and not np.isfinite(value):
-                entry[key] = None
-    path.write_text(json.dumps({"cells": found}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from napari_midrl.cli import (
     convert,
     demo,
     doctor,
+    evaluate,
     inspect,
     locate,
     phantom,
@@ -91,6 +92,7 @@ app.add_typer(agents.app, name="agents")
 app.command()(convert.convert)
 app.command()(phantom.phantom)
 app.command()(train.train)
+app.command()(evaluate.evaluate)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
 

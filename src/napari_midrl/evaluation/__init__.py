@@ -1,1 +1,1 @@
-"""Errors in millimeters, detection rates, box overlap and tables of them."""
+"""Errors in millimeters, detection rates, box overlap, and reports of them."""

@@ -1,0 +1,238 @@
+"""Cases with known landmarks: folders of files, or digital patients."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_midrl.data.progress import Progress
+from napari_midrl.data.study import Study
+from napari_midrl.errors import ImageError, InputError, LandmarkFileError
+from napari_midrl.evaluation.findings import known_positions
+from napari_midrl.io.dicom import looks_like_dicom
+from napari_midrl.io.images import image_suffix, read_images
+from napari_midrl.io.landmarks import read_landmarks
+from napari_midrl.io.names import unique_names
+from napari_midrl.io.study import study_steps
+from napari_midrl.phantom.patient import draw_patient
+from napari_midrl.phantom.study import REGIONS, phantom_study
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from napari_midrl.data.landmarks import LandmarkSet
+    from napari_midrl.data.volume import Volume
+
+    Opened = Generator[Progress, None, tuple[Study, LandmarkSet]]
+
+PHANTOM = "phantom:"
+WHOLE_BODY = REGIONS[:1]
+_SEEDS = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
+_LANDMARK_SUFFIXES = (".csv", ".fcsv", ".mrk.json")
+_ONE_SEX = {"breast": "female", "prostate": "male"}
+
+
+@dataclass(frozen=True)
+class FileCase:
+    """A case of image files and one landmark file, in one frame of reference.
+
+    Parameters
+    ----------
+    name
+        Of the case.
+    landmark_file
+        Where the truth comes from.
+    truth
+        Landmarks of that file.
+    image_files, dicom_files
+        Images to search.
+    """
+
+    name: str
+    landmark_file: Path
+    truth: LandmarkSet
+    image_files: tuple[Path, ...]
+    dicom_files: tuple[Path, ...] = ()
+
+    def open(self) -> Opened:
+        """Yield progress and return the images and the truth.
+
+        Raises
+        ------
+        ImageError
+            If any file cannot be read: a case left out in silence would change the
+            numbers.
+        """
+        volumes: list[Volume] = []
+        warnings: tuple[str, ...] = ()
+        if self.dicom_files:
+            study = yield from study_steps(self.dicom_files)
+            volumes += study.volumes
+            warnings = study.warnings
+        for number, path in enumerate(self.image_files):
+            yield Progress(number, len(self.image_files), f"reading {path.name}")
+            volumes += read_images(path)
+        return Study(self.name, unique_names(volumes), warnings), self.truth
+
+
+@dataclass(frozen=True)
+class DigitalCase:
+    """A digital patient, imaged when it is opened.
+
+    Parameters
+    ----------
+    seed
+        Number of the patient.
+    regions
+        Acquisitions to make.
+    """
+
+    seed: int
+    regions: tuple[str, ...] = WHOLE_BODY
+
+    @property
+    def name(self) -> str:
+        """Of the case."""
+        return f"digital patient {self.seed}"
+
+    def open(self) -> Opened:
+        """Yield progress and return the images and the exact landmarks."""
+        return (yield from phantom_study(self.seed, regions=self.regions))
+
+
+Case = FileCase | DigitalCase
+
+
+def find_cases(data: str, regions: Sequence[str] = ()) -> tuple[Case, ...]:
+    """Return the cases that a folder or ``"phantom:FIRST-LAST"`` names.
+
+    Landmark files are read at once, so that a malformed one shows before hours of
+    searching; images are read case by case.
+
+    Parameters
+    ----------
+    data
+        A folder with one subfolder per case, each with images and one landmark file;
+        a folder that is one such case itself; or seeds of digital patients.
+    regions
+        Acquisitions of the digital patients; none means the whole body.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, a case has no image, no landmark file or several,
+        the seeds are not understood, or regions are given for a folder.
+    LandmarkFileError
+        If a landmark file is malformed or places nothing.
+    """
+    if data.startswith(PHANTOM):
+        return _digital_cases(data, tuple(regions) or WHOLE_BODY)
+    if regions:
+        msg = "regions are for digital patients (phantom:FIRST-LAST) only"
+        raise InputError(msg, data)
+    folder = Path(data)
+    if not folder.is_dir():
+        msg = f"is no folder; give one, or digital patients as {PHANTOM}FIRST-LAST"
+        raise InputError(msg, folder)
+    inside = sorted(
+        path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."
+    )
+    if not _landmark_files(folder):
+        if not inside:
+            msg = (
+                "holds no case: expected subfolders with images and one landmark file "
+                f"each, or such files; landmark files end in {_LANDMARK_SUFFIXES}"
+            )
+            raise InputError(msg, folder)
+        return tuple(case_in(path) for path in inside)
+    both = [path.name for path in inside if _landmark_files(path)]
+    if both:
+        msg = (
+            f"holds a landmark file and also cases of their own ({both[0]}); "
+            "move one of them"
+        )
+        raise InputError(msg, folder)
+    return (case_in(folder),)
+
+
+def case_in(folder: Path) -> FileCase:
+    """Return the case in a folder, its subfolders included for the images.
+
+    Raises
+    ------
+    InputError
+        If it does not hold exactly one landmark file, or no image.
+    LandmarkFileError
+        If the landmark file is malformed or places nothing.
+    """
+    landmark_files = _landmark_files(folder)
+    if len(landmark_files) != 1:
+        names = [path.name for path in landmark_files]
+        msg = f"a case needs one landmark file {_LANDMARK_SUFFIXES}, found {names}"
+        raise InputError(msg, folder)
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    images = tuple(path for path in files if image_suffix(path) is not None)
+    dicom = tuple(
+        path for path in files if image_suffix(path) is None and looks_like_dicom(path)
+    )
+    if not images and not dicom:
+        msg = "a case needs an image (DICOM, NIfTI, NRRD or MetaImage), found none"
+        raise ImageError(msg, folder)
+    name = folder.absolute().name
+    return file_case(name, landmark_files[0], images, dicom)
+
+
+def file_case(
+    name: str,
+    landmark_file: Path,
+    image_files: tuple[Path, ...],
+    dicom_files: tuple[Path, ...] = (),
+) -> FileCase:
+    """Return a case of these files.
+
+    Raises
+    ------
+    LandmarkFileError
+        If the landmark file is malformed or places nothing.
+    """
+    truth = read_landmarks(landmark_file)
+    if not known_positions(truth):
+        msg = "holds no landmark with a position"
+        raise LandmarkFileError(msg, landmark_file)
+    return FileCase(name, landmark_file, truth, image_files, dicom_files)
+
+
+def _landmark_files(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file()
+        and path.name.lower().endswith(_LANDMARK_SUFFIXES)
+        and not path.name.startswith(".")
+    )
+
+
+def _digital_cases(data: str, regions: tuple[str, ...]) -> tuple[Case, ...]:
+    """Return the digital patients of ``"phantom:FIRST-LAST"`` that suit the regions."""
+    match = _SEEDS.fullmatch(data.removeprefix(PHANTOM))
+    if match is None or int(match[2] or match[1]) < int(match[1]):
+        msg = f"expected {PHANTOM}FIRST-LAST, such as phantom:1000-1099, got {data!r}"
+        raise InputError(msg)
+    unknown = sorted(set(regions) - set(REGIONS))
+    if unknown:
+        msg = f"regions must be among {list(REGIONS)}, got {unknown}"
+        raise InputError(msg)
+    seeds = range(int(match[1]), int(match[2] or match[1]) + 1)
+    cases = tuple(DigitalCase(seed, regions) for seed in seeds if _suits(seed, regions))
+    if not cases:
+        msg = f"{data}: none of these patients is of a sex that {list(regions)} needs"
+        raise InputError(msg)
+    return cases
+
+
+def _suits(seed: int, regions: tuple[str, ...]) -> bool:
+    """Return whether there is anything to image in this patient."""
+    needed = {_ONE_SEX.get(region) for region in regions}
+    return None in needed or draw_patient(seed).sex in needed
