@@ -41,7 +41,7 @@ svg .grid{stroke:#e2e2e2}
 figure{display:inline-block;margin:0 .8rem 1rem 0;vertical-align:top}
 figcaption{font-size:13px;max-width:740px}
 .case svg{background:#000;margin-right:4px}
-.case svg text{fill:#fff}
+.case svg text{fill:#fff;paint-order:stroke;stroke:#000;stroke-width:3px}
 dt{font-weight:600}dd{margin:0 0 .4rem 1.2rem}
 """
 _COLUMNS = (
@@ -100,7 +100,8 @@ def page(evaluation: Evaluation) -> str:
         "<p>Dots: images. Line: median, in its 95 % interval. Open diamond: median of "
         f"the mean-position baseline.</p><p>{legend(cells)}</p>",
         f'<div class="scroll">{errors_plot(cells)}</div>',
-        f"<h2>Share of landmarks within a radius</h2>{success_plot(cells)}",
+        f"<h2>Share of landmarks within a radius</h2><p>{legend(cells)}</p>",
+        success_plot(cells),
         *(_section(evaluation, dimension) for dimension in reversed(Dimension)),
         _worst(evaluation.worst),
         _definitions(),
@@ -253,14 +254,19 @@ def _picture(picture: Picture) -> str:
     bar = 50 * PIXELS / picture.side_mm
     left, right, top, bottom = tuple(picture.plane.letters)
     low = PIXELS - 6
+    ring = f'cx="{middle}" cy="{middle}" r="7"'
+    cross = f'd="M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10"'
+    scale = f'd="M8 {low}h{bar:.1f}"'
     return (
         f'<svg role="img" aria-label="{picture.plane.name} slice" width="{PIXELS}" '
         f'height="{PIXELS}" viewBox="0 0 {PIXELS} {PIXELS}">'
         f'<image width="{PIXELS}" height="{PIXELS}" '
         f'href="data:image/png;base64,{data}"/>'
-        f'<g fill="none" stroke-width="2"><circle cx="{middle}" cy="{middle}" r="7" '
-        f'stroke="#2ee66b"/><path d="M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10" '
-        f'stroke="#ff9d2e"/><path d="M8 {low}h{bar:.1f}" stroke="#fff"/></g>'
+        # A dark rim first, or marks would vanish in bright tissue.
+        f'<g fill="none" stroke="#000" stroke-width="4" stroke-opacity=".6">'
+        f"<circle {ring}/><path {cross}/><path {scale}/></g>"
+        f'<g fill="none" stroke-width="2"><circle {ring} stroke="#2ee66b"/>'
+        f'<path {cross} stroke="#ff9d2e"/><path {scale} stroke="#fff"/></g>'
         f'<text x="8" y="{low - 5}">50 mm</text>'
         f'<text x="4" y="{middle + 4}">{left}</text>'
         f'<text x="{PIXELS - 4}" y="{middle + 4}" text-anchor="end">{right}</text>'

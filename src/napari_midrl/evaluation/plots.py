@@ -60,7 +60,7 @@ def errors_plot(cells: Sequence[Cell]) -> str:
             before = cell.landmark
         parts.append(_row(cell, y + _ROW / 2, colors[cell.sequence]))
         y += _ROW
-    width = _LABEL + _WIDTH + 20
+    width = _LABEL + _WIDTH + 30
     return _svg(width, height, "Errors in mm", "".join(parts))
 
 
