@@ -17,7 +17,7 @@ from napari_midrl.data.progress import finish
 from napari_midrl.data.sequence import SequenceKind
 from napari_midrl.data.settings import SearchSettings
 from napari_midrl.evaluation.boxes import Dimension
-from napari_midrl.evaluation.cells import Cell, of_dimension
+from napari_midrl.evaluation.cells import ALL, Cell, of_dimension
 from napari_midrl.evaluation.outcome import NOTICE, Evaluation
 from napari_midrl.workflows.cases import file_case
 from napari_midrl.workflows.evaluate import evaluate, evaluate_cases
@@ -73,8 +73,9 @@ def print_table(cells: tuple[Cell, ...]) -> None:
     print("|---|---|---|---|---|---|---|---|")
     for cell in of_dimension(cells, Dimension.VOLUME):
         s = cell.summary
+        name = f"**{cell.landmark}**" if cell.sequence == ALL else cell.landmark
         print(
-            f"| {cell.landmark} | {cell.sequence} | {s.n} | {s.n_missed} "
+            f"| {name} | {cell.sequence} | {s.n} | {s.n_missed} "
             f"| {s.mean_mm:.1f} ± {s.sd_mm:.1f} | {s.median_mm:.1f} | {s.p90_mm:.1f} "
             f"| {s.success_at_mm[10.0]:.2f} |"
         )

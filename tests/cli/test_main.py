@@ -15,7 +15,8 @@ from napari_midrl.errors import ImageError
 HEAVY = {"torch", "monai", "napari", "SimpleITK", "qtpy", "scipy", "numpy", "pydicom"}
 HELP = [sys.executable, "-m", "napari_midrl", "--help"]
 COMMANDS = {
-    "inspect", "locate", "agents", "convert", "phantom", "train", "doctor", "demo",
+    "inspect", "locate", "agents", "convert", "phantom", "train", "evaluate", "doctor",
+    "demo",
 }  # fmt: skip
 
 

@@ -83,19 +83,24 @@ def test_the_baseline_is_the_mean_of_the_other_cases(finding):
 
 
 def test_the_baseline_is_relative_to_the_field_of_view(finding):
-    """The middle of a large image, stored in other directions, is that of a small."""
+    """A quarter from the right, 0.4 from the front, 0.7 from below, in both images.
+
+    The large one is stored in other directions: i to P, j to I, k to R.
+    """
     small = VoxelGrid((10, 10, 10), np.diag([2.0, 2.0, 2.0, 1.0]))
-    flipped = np.array(
+    turned = np.array(
         [[0, 0, -4.0, 300], [3.0, 0, 0, 5], [0, -2.0, 0, 9], [0, 0, 0, 1]]
     )
-    large = VoxelGrid((40, 60, 50), flipped)
+    large = VoxelGrid((40, 60, 50), turned)
+    # It reaches from 102 to 302 mm, from 3.5 to 123.5 mm, from -110 to 10 mm.
+    places = ((4.0, 7.0, 13.0), (152.0, 51.5, -26.0))
     findings = [
-        finding(0, case, grid=grid, true_lps_mm=tuple(grid.center_lps_mm))
-        for case, grid in (("a", small), ("b", large))
+        finding(0, case, grid=grid, true_lps_mm=place)
+        for case, grid, place in zip("ab", (small, large), places, strict=True)
     ]
 
-    for guess, grid in zip(guess_the_mean(findings), (small, large), strict=True):
-        assert guess == pytest.approx(tuple(grid.center_lps_mm))
+    for guess, place in zip(guess_the_mean(findings), places, strict=True):
+        assert guess == pytest.approx(place)
 
 
 def test_images_of_one_case_do_not_teach_each_other(finding):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 N_RESAMPLES = 2000
 SEED = 0
+_VALUES_AT_ONCE = 2_000_000
 _TAILS_PERCENT = (2.5, 97.5)
 
 
@@ -79,8 +80,13 @@ def bootstrap_interval(
         return None
     rng = np.random.default_rng(SEED)
     drawn = rng.integers(len(table), size=(N_RESAMPLES, len(table)))
-    resampled = statistic(table[drawn].reshape(N_RESAMPLES, -1), axis=1)
-    low, high = np.percentile(resampled, _TAILS_PERCENT).tolist()
+    # In parts, or all landmarks of a thousand cases would fill the memory.
+    n_parts = -(-N_RESAMPLES * table.size // _VALUES_AT_ONCE)
+    resampled = [
+        statistic(table[part].reshape(len(part), -1), axis=1)
+        for part in np.array_split(drawn, min(n_parts, N_RESAMPLES))
+    ]
+    low, high = np.percentile(np.concatenate(resampled), _TAILS_PERCENT).tolist()
     return low, high
 
 
