@@ -99,7 +99,10 @@ def evaluate(
         overwrite=overwrite,
     )
     warn(evaluation.notes)
-    cells = (*evaluation.cells, *evaluation.pooled)
+    one_sequence = len({cell.sequence for cell in evaluation.cells}) == 1
+    # With one sequence, landmarks over all sequences would be the same rows again.
+    pooled = evaluation.pooled[-2:] if one_sequence else evaluation.pooled
+    cells = (*evaluation.cells, *pooled)
     # 3D and 2D of one landmark and sequence follow each other.
     print_table(COLUMNS, map(_row, cells[::2], cells[1::2]))
     if evaluation.against is not None:
