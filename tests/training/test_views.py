@@ -182,6 +182,18 @@ def test_a_view_is_normalized_and_fits_the_network(seed):
     assert (view.high < torch.tensor(view.array.shape)).all()
 
 
+def test_a_view_of_the_whole_case_has_its_own_limit():
+    """Small partial views beside whole ones, and whole ones not without end."""
+    small = replace(CLEAN, whole_share=1.0, extent_mm=((30.0,) * 3, (40.0,) * 3))
+    size_mm = (view_of(CENTRAL, 1, small).high + 1) * BASE_MM
+    assert (size_mm > 90).all()
+    capped = replace(small, whole_extent_mm=(80.0, 70.0, 300.0))
+    view = view_of(CENTRAL, 1, capped)
+    size_mm = (view.high - view.low + 1) * BASE_MM
+    assert size_mm[:2].tolist() == [80, 70]
+    assert size_mm[2] > 90
+
+
 def test_bytes_count_as_fractions():
     """A case may keep its images as bytes to save memory."""
     image = (CENTRAL.images[0] * 255).round()

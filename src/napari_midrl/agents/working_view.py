@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 MAX_VIEW_VOXELS = 2**26
 
+MARGIN = 4
+"""Base units of air around a volume."""
+
 
 @dataclass(frozen=True)
 class IntensityScale:
@@ -192,7 +195,8 @@ def sample_smoothly(
 
 def _padded(inner: VoxelGrid) -> VoxelGrid:
     shape = np.array(inner.shape_ijk)
-    full = np.maximum(np.ceil(shape / COARSEST_LEVEL), 2).astype(int) * COARSEST_LEVEL
+    wanted = shape + 2 * MARGIN
+    full = np.maximum(np.ceil(wanted / COARSEST_LEVEL), 2).astype(int) * COARSEST_LEVEL
     before = (full - shape) // 2
     affine = inner.affine_lps.copy()
     affine[:3, 3] = inner.to_lps_mm(-before)

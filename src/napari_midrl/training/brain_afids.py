@@ -157,10 +157,12 @@ RECIPE = Recipe(
     ),
     landmarks=LANDMARKS,
     landmark_notes={name: _note(name) for name in LANDMARKS},
-    config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=2.0),
+    config=DenseQConfig(
+        n_landmarks=len(LANDMARKS), base_mm=2.0, fine_context=False, fine_dilation=2
+    ),
     stages=(
         DenseTrainingSettings(
-            n_updates=4000,
+            n_updates=3400,
             n_starts=192,
             n_fine_landmarks=12,
             learning_rate=2e-3,
@@ -170,8 +172,30 @@ RECIPE = Recipe(
                 extent_mm=((130.0, 150.0, 120.0), (230.0, 270.0, 240.0)),
                 whole_share=0.6,
                 whole_margin=0.2,
+                whole_extent_mm=(230.0, 270.0, 240.0),
                 shift_mm=28.0,
                 remap_share=0.4,
+            ),
+        ),
+        # The coarse part learns where the middle of the head is, and little of how it
+        # is turned. The fine part learns the anatomy at each fiducial, turned farther
+        # and mostly in small fields of view.
+        DenseTrainingSettings(
+            n_updates=2200,
+            n_starts=192,
+            n_fine_landmarks=14,
+            learning_rate=2e-3,
+            fine_only=True,
+            view=ViewSettings(
+                rotation_degrees=25.0,
+                elastic_mm=3.0,
+                extent_mm=((70.0, 80.0, 70.0), (150.0, 170.0, 150.0)),
+                whole_share=0.4,
+                whole_margin=0.2,
+                shift_mm=28.0,
+                landmark_share=0.6,
+                remap_share=0.4,
+                blur_mm=4.0,
             ),
         ),
     ),

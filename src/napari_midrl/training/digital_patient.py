@@ -143,6 +143,7 @@ RECIPE = Recipe(
                 elastic_grid_mm=80.0,
                 extent_mm=((130.0, 170.0, 150.0), (540.0, 400.0, 1300.0)),
                 whole_share=0.55,
+                whole_extent_mm=(540.0, 400.0, 1300.0),
                 landmark_share=0.7,
                 shift_mm=20.0,
                 # Random contrasts beside the physical ones, for sequences that were

@@ -58,10 +58,12 @@ class ViewSettings:
     elastic_mm, elastic_grid_mm
         Standard deviation and grid of the random displacement.
     extent_mm
-        Smallest and largest edges of the field of view, shape (2, 3); larger than
-        the case means the whole of it.
+        Smallest and largest edges of a partial field of view, shape (2, 3); larger
+        than the case means the whole of it.
     whole_share
         Share of views that show the whole case.
+    whole_extent_mm
+        Largest edges of such a view.
     whole_margin
         How much larger than the case such a view may be, relative to it; it may also
         be up to 5 % smaller.
@@ -89,6 +91,7 @@ class ViewSettings:
         (230.0, 260.0, 230.0),
     )
     whole_share: float = 0.5
+    whole_extent_mm: tuple[float, float, float] = (math.inf, math.inf, math.inf)
     whole_margin: float = 0.10
     shift_mm: float = 0.0
     landmark_share: float = 0.0
@@ -326,7 +329,7 @@ def _draw_field_of_view(
     if _uniform(generator) < settings.whole_share:
         jitter = torch.rand(3, generator=generator)
         grown = extent_mm * (0.95 + (0.05 + settings.whole_margin) * jitter)
-        fov = torch.minimum(grown, largest)
+        fov = torch.minimum(grown, torch.tensor(settings.whole_extent_mm))
         if settings.shift_mm:
             aside = 2 * torch.rand(3, generator=generator) - 1
             return fov, middle + settings.shift_mm * aside
