@@ -1,7 +1,5 @@
 """The dense Q-network: what its look-ups mean, and where its voxels lie."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -144,25 +142,6 @@ def test_a_cube_sees_the_features_at_its_own_place(network):
     along_i = seen["context"][:, 0, :, 0, 0]
     expected = corner[:, :1] + torch.arange(4.0)
     torch.testing.assert_close(along_i, expected, rtol=0, atol=1e-4)
-
-
-def test_a_fine_part_without_context_looks_at_its_cube_alone():
-    torch.manual_seed(0)
-    network = DenseQNetwork(replace(TINY, fine_context=False)).eval()
-    cubes = torch.randn(2, 8, 8, 8, generator=torch.Generator().manual_seed(1))
-    corners, agents = torch.zeros(2, 3), torch.tensor([0, 1])
-    with torch.inference_mode():
-        some = torch.ones(1, 8, 8, 8, 8)
-        one, _ = network.refine(cubes, None, corners, agents)
-        other, _ = network.refine(cubes, some, corners + 3, agents)
-    assert torch.equal(one.features, other.features)
-
-
-def test_a_fine_part_with_context_asks_for_it(network):
-    with pytest.raises(ValueError, match="features of the whole volume"):
-        network.refine(
-            torch.zeros(1, 8, 8, 8), None, torch.zeros(1, 3), torch.tensor([0])
-        )
 
 
 def test_a_cube_is_judged_by_the_agent_it_serves(network):

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from napari_midrl.agents.dense_lookup import CUBE_SIZE
 from napari_midrl.agents.dense_network import COARSEST_LEVEL
-from napari_midrl.agents.working_view import MARGIN, cube_at, working_view
+from napari_midrl.agents.working_view import MARGIN, MARGIN_MM, cube_at, working_view
 from napari_midrl.data.volume import Volume
 from napari_midrl.errors import SearchError
 from napari_midrl.geometry.grid import VoxelGrid
@@ -102,8 +102,9 @@ def test_nothing_is_seen_outside_the_volume(name):
     beyond = (index < view.low).any(axis=-1) | (index > view.high).any(axis=-1)
     assert not inside[beyond].any()
     assert all(n % COARSEST_LEVEL == 0 for n in view.array.shape)
-    assert (view.low >= MARGIN).all()
-    assert (view.high < np.array(view.array.shape) - MARGIN).all()
+    air = max(MARGIN, MARGIN_MM / BASE_MM)
+    assert (view.low >= air).all()
+    assert (view.high < np.array(view.array.shape) - air).all()
 
 
 def test_nothing_is_seen_outside_the_volume_in_a_cube():

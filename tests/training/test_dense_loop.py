@@ -8,7 +8,7 @@ import torch
 
 from napari_midrl.agents.dense_learning import Targets
 from napari_midrl.agents.dense_lookup import COARSE_SCALES
-from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
+from napari_midrl.agents.dense_network import DenseQConfig
 from napari_midrl.agents.dense_walk import walk
 from napari_midrl.data.progress import finish
 from napari_midrl.errors import InputError
@@ -192,18 +192,6 @@ def test_every_update_is_reported():
     finish(train_dense(TINY, CASES, replace(QUICK, n_updates=2)), reports.append)
     assert [(report.done, report.total) for report in reports] == [(1, 2), (2, 2)]
     assert all(report.metrics["loss"] > 0 for report in reports)
-
-
-def test_the_fine_part_can_learn_alone():
-    """What the coarse part knows stays; another stage may build on it."""
-    config = replace(TINY, fine_context=False)
-    torch.manual_seed(5)
-    before = DenseQNetwork(config)
-    alone = replace(QUICK, fine_only=True)
-    after = finish(train_dense(config, CASES, alone, initial=before))
-    assert_same(weights(before.global_part), weights(after.global_part))
-    for name, tensor in weights(before.fine_part).items():
-        assert not torch.equal(tensor, after.fine_part.state_dict()[name]), name
 
 
 def test_a_landmark_that_a_case_lacks_teaches_nothing():

@@ -61,12 +61,6 @@ class DenseQConfig:
         Feature channels of the fine part.
     n_hidden
         Hidden units before the Q-values.
-    fine_context
-        Whether the fine part is told the coarse features as well. Without them it
-        looks at its cube alone, as the published agents look at their box, and
-        cannot repeat what the coarse part got wrong.
-    fine_dilation
-        Of its last convolutions.
     """
 
     n_landmarks: int
@@ -74,8 +68,6 @@ class DenseQConfig:
     channels: tuple[int, int, int] = (32, 64, 96)
     fine_channels: int = 48
     n_hidden: int = 64
-    fine_context: bool = True
-    fine_dilation: int = 1
 
     def __post_init__(self) -> None:
         if self.n_landmarks < 1 or not 0 < self.base_mm < float("inf"):
@@ -267,20 +259,17 @@ class _FinePart(nn.Module):
 
     def __init__(self, config: DenseQConfig) -> None:
         super().__init__()
-        c, n_in = config.fine_channels, config.channels[0]
-        self.enter = _ConvBlock(8, n_in)
-        self.mix = _ConvBlock(2 * n_in if config.fine_context else n_in, c)
-        self.residual = nn.Sequential(
-            _ConvBlock(c, c, config.fine_dilation),
-            _ConvBlock(c, c, config.fine_dilation),
-        )
+        c = config.fine_channels
+        self.enter = _ConvBlock(8, config.channels[0])
+        self.mix = _ConvBlock(2 * config.channels[0], c)
+        self.residual = nn.Sequential(_ConvBlock(c, c), _ConvBlock(c, c))
         self.head_one = QHead(config.n_landmarks, c, config.n_hidden)
         self.head_half = QHead(config.n_landmarks, c, config.n_hidden)
 
-    def forward(self, cubes: Tensor, context: Tensor | None) -> Tensor:
+    def forward(self, cubes: Tensor, context: Tensor) -> Tensor:
         """Return features of cubes (n, 1, ...) given on the half-unit grid."""
         x = self.enter(space_to_depth(cubes))
-        x = self.mix(x if context is None else torch.cat([x, context], dim=1))
+        x = self.mix(torch.cat([x, context], dim=1))
         features: Tensor = x + self.residual(x)
         return features.float()
 
@@ -323,11 +312,7 @@ class DenseQNetwork(nn.Module):
         return GlobalMaps(fields, features_2)
 
     def refine(
-        self,
-        cubes: Tensor,
-        features: Tensor | None,
-        corners: Tensor,
-        landmarks: Tensor,
+        self, cubes: Tensor, features: Tensor, corners: Tensor, landmarks: Tensor
     ) -> tuple[QField, QField]:
         """Return Q-values inside small cubes, one landmark each.
 
@@ -337,7 +322,7 @@ class DenseQNetwork(nn.Module):
             Normalized intensities on a grid of half base units, shape
             (n, i, j, k), even numbers.
         features
-            `GlobalMaps.features`; not looked at without `fine_context`.
+            `GlobalMaps.features`.
         corners
             Base position of the center of each cube's first 2x2x2 block, shape
             (n, 3); the fields' positions count from there.
@@ -349,28 +334,17 @@ class DenseQNetwork(nn.Module):
         fields
             At steps of one and of one half base unit.
         """
-        context = None
-        if self.config.fine_context:
-            context = self._context(cubes, features, corners)
-        batch = cubes[:, None].contiguous(memory_format=torch.channels_last_3d)
-        part = self.fine_part
-        seen = part(batch, context)
-        return (
-            part.head_one.field(seen, landmarks, level=1),
-            part.head_half.field(seen, landmarks, level=1),
-        )
-
-    @staticmethod
-    def _context(cubes: Tensor, features: Tensor | None, corners: Tensor) -> Tensor:
-        """Return the level-2 features at the blocks of the cubes."""
-        if features is None:
-            msg = "this network's fine part needs the features of the whole volume"
-            raise ValueError(msg)
         axes = [torch.arange(n // 2, device=cubes.device) for n in cubes.shape[1:]]
         blocks = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
         positions = corners[:, None, None, None] + blocks
         context = interpolate(features, positions[None], level=2)[0]
-        return context.permute(0, 4, 1, 2, 3)
+        batch = cubes[:, None].contiguous(memory_format=torch.channels_last_3d)
+        part = self.fine_part
+        seen = part(batch, context.permute(0, 4, 1, 2, 3))
+        return (
+            part.head_one.field(seen, landmarks, level=1),
+            part.head_half.field(seen, landmarks, level=1),
+        )
 
 
 def _halving(n_in: int, n_out: int) -> nn.Conv3d:

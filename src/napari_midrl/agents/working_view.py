@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 MAX_VIEW_VOXELS = 2**26
 
 MARGIN = 4
-"""Base units of air around a volume."""
+MARGIN_MM = 16.0
+"""Air around a volume, at least this many base units and millimeters: in fields of
+view as tight as the patient, rare in training, answers are biased."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def working_view(volume: Volume, base_mm: float) -> WorkingView:
             f"{base_mm} mm; crop the volume first"
         )
         raise SearchError(msg)
-    padded = _padded(inner)
+    padded = _padded(inner, max(MARGIN, math.ceil(MARGIN_MM / base_mm)))
     seen = sample_smoothly(array, volume.grid, padded, darkest)
     inside = _inside(volume.grid, padded)
     scale = intensity_scale(seen[inside])
@@ -193,9 +196,9 @@ def sample_smoothly(
     return mean
 
 
-def _padded(inner: VoxelGrid) -> VoxelGrid:
+def _padded(inner: VoxelGrid, margin: int) -> VoxelGrid:
     shape = np.array(inner.shape_ijk)
-    wanted = shape + 2 * MARGIN
+    wanted = shape + 2 * margin
     full = np.maximum(np.ceil(wanted / COARSEST_LEVEL), 2).astype(int) * COARSEST_LEVEL
     before = (full - shape) // 2
     affine = inner.affine_lps.copy()

@@ -60,9 +60,6 @@ class DenseTrainingSettings:
         knows; but from a small view the way is often anybody's guess.
     absent_weight
         How much an agent counts whose landmark the case does not have.
-    fine_only
-        Whether the coarse part stays as it is; needs a network whose fine part does
-        without it.
     """
 
     n_updates: int
@@ -74,7 +71,6 @@ class DenseTrainingSettings:
     checkpoint_every: int = 200
     outside_weight: float = 1.0
     absent_weight: float = 0.3
-    fine_only: bool = False
     rule: Targets = field(default_factory=Targets)
     view: ViewSettings = field(default_factory=ViewSettings)
 
@@ -166,39 +162,30 @@ class _TrainingState:
             group["lr"] = settings.learning_rate * _schedule(
                 self.n_done / settings.n_updates
             )
-        online = target = None
-        losses = []
-        if not settings.fine_only:
-            with torch.autocast("cpu", torch.bfloat16):
-                online = self.online_net.encode(view.array)
-                with torch.no_grad():
-                    target = self.target_net.encode(view.array)
-            losses = _coarse_losses(online, target, view, settings, generator)
-        losses += self._fine_losses(online, target, view, generator)
-        if not losses:
-            return self._done({"loss": 0.0})
+        with torch.autocast("cpu", torch.bfloat16):
+            online = self.online_net.encode(view.array)
+            with torch.no_grad():
+                target = self.target_net.encode(view.array)
+        coarse = _coarse_losses(online, target, view, settings, generator)
+        fine = self._fine_losses(online, target, view, generator)
+        losses = [*coarse, *fine]
         loss = torch.stack(losses).sum()
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.online_net.parameters(), 5.0)
         self.optimizer.step()
-        return self._done(
-            {"loss": float(loss.detach())}
-            | {f"loss_{i}": float(part.detach()) for i, part in enumerate(losses)}
-        )
-
-    def _done(self, metrics: dict[str, float]) -> dict[str, float]:
-        """Count the update and let the slower networks follow."""
-        follow(self.target_net, self.online_net, self.settings.follow_rate)
+        follow(self.target_net, self.online_net, settings.follow_rate)
         self.n_done += 1
         rate = max(0.005, 1 / (1 + self.n_done))
         follow(self.averaged_net, self.online_net, rate)
-        return metrics
+        return {"loss": float(loss.detach())} | {
+            f"loss_{index}": float(part.detach()) for index, part in enumerate(losses)
+        }
 
     def _fine_losses(
         self,
-        online: GlobalMaps | None,
-        target: GlobalMaps | None,
+        online: GlobalMaps,
+        target: GlobalMaps,
         view: View,
         generator: torch.Generator,
     ) -> list[Tensor]:
@@ -214,11 +201,12 @@ class _TrainingState:
         centers = view.targets[landmarks] + off
         cubes = view.cubes(centers)
         corner = centers - CUBE_SIZE / 2 + 0.5
-        seen, lately = (None if m is None else m.features for m in (online, target))
         with torch.autocast("cpu", torch.bfloat16):
-            trained = self.online_net.refine(cubes, seen, corner, landmarks)
+            trained = self.online_net.refine(cubes, online.features, corner, landmarks)
             with torch.no_grad():
-                lagging = self.target_net.refine(cubes, lately, corner, landmarks)
+                lagging = self.target_net.refine(
+                    cubes, target.features, corner, landmarks
+                )
         targets = view.targets[landmarks] - corner
         bounds = Field(torch.zeros(3), torch.full((3,), CUBE_SIZE - 1.0), targets)
         losses = []
