@@ -58,7 +58,7 @@ def test_ac_and_pc_are_found_on_a_template_held_back(contrast, tmp_path):
 
 
 @pytest.mark.xfail(
-    strict=True, reason="about 7 mm measured: agents lean on the usual pose still"
+    strict=True, reason="5 to 10 mm measured at AC: agents hardly follow a turned head"
 )
 @pytest.mark.parametrize("contrast", CONTRASTS)
 def test_ac_and_pc_are_found_in_another_pose_and_resolution(contrast, tmp_path):
