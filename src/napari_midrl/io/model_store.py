@@ -45,6 +45,8 @@ class TrainingStatement(BaseModel):
     seconds: float
     settings: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
+    note: str = ""
+    """Where the making departed from the recipe."""
 
 
 class ModelCard(BaseModel):
