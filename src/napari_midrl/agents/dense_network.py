@@ -12,8 +12,8 @@ Departures from the published agent [1]_, and why:
   none; cycles are settled by the end rule (see `agents.dense_search`).
 - Scales are in millimeters, not voxels, so that anisotropic volumes are searched
   evenly.
-- All agents share the encoder, as in the published 3D agent; their heads are one
-  linear layer each instead of four.
+- All agents share the encoder, as in the published 3D agent, and a hidden layer;
+  their own is one linear layer each instead of four.
 
 Lengths inside are in *base units*: one base unit is `base_mm` millimeters. A level
 m has voxels of m base units; its voxel s is centered at base position

@@ -27,25 +27,24 @@ view as tight as the patient, rare in training, answers are biased."""
 
 @dataclass(frozen=True)
 class IntensityScale:
-    """Intensities become (x - offset) / width, clipped at `ceiling` from above.
+    """Intensities become (x - offset) / width, clipped at 0 and `ceiling`.
 
     Parameters
     ----------
     offset, width
         In the volume's own units.
-    floor, ceiling
-        Limits in normalized units.
+    ceiling
+        Upper limit in normalized units.
     """
 
     offset: float
     width: float
-    floor: float = -3.0
-    ceiling: float = 5.0
+    ceiling: float
 
     def apply(self, array: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """Return normalized intensities, float32."""
         scaled = (array.astype(np.float32) - self.offset) / self.width
-        clipped: npt.NDArray[np.float32] = np.clip(scaled, self.floor, self.ceiling)
+        clipped: npt.NDArray[np.float32] = np.clip(scaled, 0, self.ceiling)
         return clipped
 
 
@@ -161,7 +160,7 @@ def intensity_scale(values: npt.NDArray[np.floating]) -> IntensityScale:
     width = max(float(clipped.std()), 1e-6 * max(abs(float(high)), 1e-6))
     offset = float(low)
     ceiling = (float(high) - offset) / width * 1.2
-    return IntensityScale(offset, width, floor=0.0, ceiling=ceiling)
+    return IntensityScale(offset, width, ceiling)
 
 
 def sample_smoothly(

@@ -23,6 +23,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program."
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace the file if it exists.")
 ]
+Starts = Annotated[int, typer.Option(help="Start points per landmark.", min=1)]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
 Seed = Annotated[int, typer.Option(help="Same seed, same result.", min=0)]
 
 

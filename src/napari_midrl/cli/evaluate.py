@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_midrl.cli.arguments import Overwrite, Seed
+from napari_midrl.cli.arguments import Device, Overwrite, Seed, Starts
 from napari_midrl.cli.console import print_line, print_table, progress_bar, warn
 from napari_midrl.data.sequence import SequenceKind
 from napari_midrl.data.settings import SearchSettings
@@ -61,10 +61,8 @@ def evaluate(
             "may be repeated."
         ),
     ] = None,
-    starts: Annotated[
-        int, typer.Option(help="Start points per landmark.", min=1)
-    ] = SearchSettings.n_starts,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    starts: Starts = SearchSettings.n_starts,
+    device: Device = "auto",
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:

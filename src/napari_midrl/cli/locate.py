@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_midrl.cli.arguments import Overwrite, Seed, StudyPaths, load
+from napari_midrl.cli.arguments import (
+    Device,
+    Overwrite,
+    Seed,
+    Starts,
+    StudyPaths,
+    load,
+)
 from napari_midrl.cli.console import (
     DISCLAIMER,
     print_line,
@@ -41,10 +48,8 @@ def locate(
     landmarks: Annotated[
         str | None, typer.Option(help="Names with commas between; default all.")
     ] = None,
-    starts: Annotated[
-        int, typer.Option(help="Start points per landmark.", min=1)
-    ] = SearchSettings.n_starts,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    starts: Starts = SearchSettings.n_starts,
+    device: Device = "auto",
     seed: Seed = 0,
     trajectories: Annotated[
         Path | None, typer.Option(help="Also write every step of every agent (.csv).")

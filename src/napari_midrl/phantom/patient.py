@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     Point = tuple[float, float, float]
     Sex = Literal["female", "male"]
 
+FIRST_TRAINING_SEED = 100_000
+"""Patients from here on are for training; users, tests and measurements draw small
+numbers."""
+
 
 @dataclass(frozen=True, eq=False)
 class Pose:

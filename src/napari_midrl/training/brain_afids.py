@@ -174,8 +174,8 @@ RECIPE = Recipe(
     name="brain-afids",
     title="Brain: 32 anatomical fiducials (AFIDs)",
     description=(
-        "Agents for the 32 AFIDs, AC and PC among them, in head MRI of any sequence "
-        "and orientation."
+        "Agents for the 32 AFIDs, AC and PC among them, in upright head MRI of "
+        "any sequence."
     ),
     landmarks=LANDMARKS,
     landmark_notes={name: _note(name) for name in LANDMARKS},

@@ -10,7 +10,7 @@ import torch
 from napari_midrl.agents.dense_network import DenseQConfig
 from napari_midrl.data.progress import Progress
 from napari_midrl.data.sequence import SequenceKind
-from napari_midrl.phantom.patient import draw_patient
+from napari_midrl.phantom.patient import FIRST_TRAINING_SEED, draw_patient
 from napari_midrl.phantom.protocols import protocol_grid, whole_body_protocols
 from napari_midrl.phantom.render import patient_landmarks, tissue_map
 from napari_midrl.phantom.training_views import physical_contrast
@@ -41,9 +41,6 @@ LANDMARKS = (
 )
 
 GRID_MM = 4.0
-FIRST_SEED = 100_000
-"""Training patients; far from the small numbers users and tests draw."""
-
 N_PATIENTS = 120
 N_OTHER_CONTRASTS = 2
 ALWAYS = (SequenceKind.T1W, SequenceKind.T2W, SequenceKind.DIXON_WATER)
@@ -71,7 +68,7 @@ def digital_cases(
     cases = []
     for number in range(n_patients):
         yield Progress(number, n_patients, f"drawing patient {number + 1}")
-        cases.append(digital_case(FIRST_SEED + number))
+        cases.append(digital_case(FIRST_TRAINING_SEED + number))
     return tuple(cases)
 
 
@@ -113,7 +110,7 @@ RECIPE = Recipe(
     title="Digital patient: knee, trochanter, heart, kidney, nipple, prostate",
     description=(
         "Ten agents for the six MIDRL landmarks and their right-hand partners, "
-        "in whole-body, breast and prostate MRI of any sequence."
+        "in whole-body MRI of any sequence."
     ),
     landmarks=LANDMARKS,
     landmark_notes={
@@ -157,8 +154,8 @@ RECIPE = Recipe(
     ),
     make_cases=digital_cases,
     data=(
-        f"{N_PATIENTS} procedural digital patients (numbers {FIRST_SEED} to "
-        f"{FIRST_SEED + N_PATIENTS - 1}) each in five sequences; "
+        f"{N_PATIENTS} procedural digital patients (numbers {FIRST_TRAINING_SEED} to "
+        f"{FIRST_TRAINING_SEED + N_PATIENTS - 1}) each in five sequences; "
         "no image of a person."
     ),
     licence="BSD-3-Clause, as the program that draws them",

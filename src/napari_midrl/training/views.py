@@ -171,7 +171,6 @@ class _Look:
     generator: Generator
     offset: float = 0.0
     width: float = 1.0
-    floor: float = -math.inf
     ceiling: float = math.inf
 
     def raw(self, warp: _Warp, points: Tensor) -> Tensor:
@@ -195,7 +194,7 @@ class _Look:
         """Return normalized intensities, 0 outside the field of view."""
         scaled = (self.raw(warp, points) - self.offset) / self.width
         inside = ((points >= low - 0.5) & (points <= high + 0.5)).all(dim=-1)
-        return scaled.clamp(self.floor, self.ceiling) * inside
+        return scaled.clamp(0, self.ceiling) * inside
 
 
 def _smooth_field(nodes: Tensor, points: Tensor, size: Tensor) -> Tensor:
@@ -260,7 +259,7 @@ def draw_view(
     raw = look.raw(warp, points)
     inside = ((points >= low) & (points <= high)).all(dim=-1)
     look = _normalized(look, raw[inside])
-    scaled = ((raw - look.offset) / look.width).clamp(look.floor, look.ceiling)
+    scaled = ((raw - look.offset) / look.width).clamp(0, look.ceiling)
     voxels = (case.targets_lps_mm - case.origin_lps_mm) / case.spacing_mm
     return View(scaled * inside, low, high, warp.inverse(voxels), warp, look)
 
@@ -398,6 +397,5 @@ def _normalized(look: _Look, values: Tensor) -> _Look:
         look.generator,
         offset,
         width,
-        0.0,
         (float(high) - offset) / width * 1.2,
     )

@@ -11,6 +11,7 @@ from napari_midrl.errors import InputError, LandmarkFileError, SearchError
 from napari_midrl.evaluation.findings import findings_of, known_positions
 from napari_midrl.evaluation.outcome import Evaluation, PackUsed
 from napari_midrl.evaluation.pictures import picture_of
+from napari_midrl.phantom.patient import FIRST_TRAINING_SEED
 from napari_midrl.workflows.cases import FileCase, find_cases
 from napari_midrl.workflows.localize import load_localizer
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 N_PICTURES = 12
-FIRST_TRAINING_SEED = 100_000
-"""Digital patients from here on are those that packs may have learned from."""
 
 
 @dataclass
