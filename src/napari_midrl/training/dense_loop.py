@@ -305,20 +305,23 @@ def _coarse_starts(
 ) -> Tensor:
     """Return states near the landmark, near other landmarks, and anywhere.
 
-    The coarsest scale must cross the whole volume, the next only mends what the
-    first left; near other landmarks is where confusions are decided.
+    Most lie near the landmark, at half a step to three: that is where what moves are
+    worth changes sign. The coarsest scale must also cross the whole volume, the next
+    only mends what the first left; near other landmarks is where confusions are
+    decided.
     """
     n = len(targets)
     anywhere = view.low + torch.rand(n, 3, generator=generator) * (view.high - view.low)
     targets = torch.where(targets.isnan(), anywhere, targets)
     everywhere = torch.rand(n, n_starts, 3, generator=generator)
     everywhere = view.low + everywhere * (view.high - view.low)
-    noise = torch.randn(n, n_starts, 3, generator=generator)
-    near = targets[:, None] + noise * 2.5 * step
+    noise = torch.randn(n, n_starts, 3, generator=generator) * step
+    nearness = torch.rand(n, n_starts, 1, generator=generator)
+    near = targets[:, None] + noise * 0.5 * 6.0**nearness
     other = torch.randint(n, (n, n_starts), generator=generator)
-    beside = targets[other] + noise * 1.5 * step
+    beside = targets[other] + noise * 1.5
     share = torch.tensor(
-        [0.5, 0.3, 0.2] if step == COARSE_SCALES[0].step else [0.1, 0.7, 0.2]
+        [0.25, 0.60, 0.15] if step == COARSE_SCALES[0].step else [0.05, 0.85, 0.10]
     )
     kind = torch.multinomial(share, n * n_starts, replacement=True, generator=generator)
     kind = kind.reshape(n, n_starts, 1)
