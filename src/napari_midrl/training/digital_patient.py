@@ -13,7 +13,7 @@ from napari_midrl.data.sequence import SequenceKind
 from napari_midrl.phantom.patient import FIRST_TRAINING_SEED, draw_patient
 from napari_midrl.phantom.protocols import protocol_grid, whole_body_protocols
 from napari_midrl.phantom.render import patient_landmarks, tissue_map
-from napari_midrl.phantom.training_views import physical_contrast
+from napari_midrl.phantom.training_views import physical_contrast, random_contrast
 from napari_midrl.training.dense_loop import DenseTrainingSettings
 from napari_midrl.training.recipes import Recipe
 from napari_midrl.training.views import TrainingCase, ViewSettings
@@ -50,12 +50,21 @@ OTHERS = (
     SequenceKind.DIXON_FAT,
     SequenceKind.T2W_FS,
 )
+REGIONAL = (
+    SequenceKind.DCE,
+    SequenceKind.DCE_SUBTRACTION,
+    SequenceKind.ADC,
+    SequenceKind.DWI,
+)
+"""Sequences of breast and prostate; here of the whole body, views cut them out."""
+
+N_RANDOM_CONTRASTS = 2
 
 
 def digital_cases(
     data: Path | None = None, *, n_patients: int = N_PATIENTS
 ) -> Generator[Progress, None, tuple[TrainingCase, ...]]:
-    """Yield progress and return digital patients, each in five sequences.
+    """Yield progress and return digital patients, each in eight contrasts.
 
     Parameters
     ----------
@@ -84,6 +93,10 @@ def digital_case(seed: int) -> TrainingCase:
     for kind in (*ALWAYS, *(OTHERS[index] for index in others)):
         field_tesla = float(rng.choice([1.5, 3.0]))
         images.append(physical_contrast(tissues, kind, field_tesla, rng))
+    regional = REGIONAL[int(rng.integers(len(REGIONAL)))]
+    field_tesla = float(rng.choice([1.5, 3.0]))
+    images.append(physical_contrast(tissues, regional, field_tesla, rng))
+    images += [random_contrast(tissues, rng) for _ in range(N_RANDOM_CONTRASTS)]
     return TrainingCase(
         name=f"digital patient {seed}",
         images=tuple(_as_bytes(image) for image in images),
