@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 from localizer_contract import LocalizerContract, oblique_grid
+from scipy.spatial.transform import Rotation
 from torch import nn
 
 from napari_midrl.agents.dense_learning import Targets
 from napari_midrl.agents.dense_lookup import DIRECTIONS
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork, GlobalMaps
+from napari_midrl.agents.upright import Arrangement
 from napari_midrl.data.progress import SearchProgress, finish
 from napari_midrl.data.settings import SearchSettings
 from napari_midrl.data.trajectory import SearchState
@@ -235,6 +237,139 @@ def test_agents_that_expect_nothing_say_there_is_nothing(oracle):
         assert result.state == SearchState.FOUND
 
 
+ARRANGED = torch.tensor(
+    [[9.0, 0, 0], [-9, 1, 0], [0, 8, -2], [0, -7, 3], [2, 0, 8], [-2, -2, -9]]
+)
+"""Landmarks of an upright ellipsoid, from its middle, base units."""
+
+ARRANGED_NAMES = tuple("abcdef")
+
+
+class Timid(nn.Module):
+    """Sees how an ellipsoid is turned, and follows a share of that turn."""
+
+    def __init__(self, share):
+        super().__init__()
+        self.config = DenseQConfig(n_landmarks=len(ARRANGED), base_mm=BASE_MM)
+        self.share = share
+        self.n_looks = 0
+
+    def encode(self, volume):
+        self.n_looks += 1
+        axes = [torch.arange(float(n)) for n in volume.shape]
+        away = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+        weight = (volume - 0.1 * volume.max()).clamp(min=0)[..., None]
+        middle = (weight * away).sum(dim=(0, 1, 2)) / weight.sum()
+        away = away - middle
+        spread = torch.einsum("ijkx,ijky->xy", weight * away, away)
+        # From the longest axis, which lies along L, to the shortest along S.
+        axes = torch.linalg.eigh(spread).eigenvectors.flip(-1)
+        axes = axes * axes.diagonal().sign()
+        seen = Rotation.from_matrix(axes.numpy().astype(float))
+        answered = Rotation.from_rotvec(self.share * seen.as_rotvec())
+        turned = torch.tensor(answered.apply(ARRANGED.numpy()), dtype=torch.float32)
+        self.targets = middle + turned
+        fields = ExactField(self.targets, 4.0), ExactField(self.targets, 2.0)
+        return GlobalMaps(fields, torch.zeros(1, 1, 1, 1, 1))
+
+    def refine(self, cubes, features, corners, landmarks):
+        targets = self.targets[landmarks] - corners
+        return ExactField(targets, 1.0), ExactField(targets, 0.5)
+
+
+def ellipsoid(turn, grid=GRID):
+    voxels = np.stack(np.meshgrid(*map(np.arange, grid.shape_ijk), indexing="ij"), -1)
+    upright_mm = turn.inv().apply(
+        (grid.to_lps_mm(voxels) - PLACE_LPS_MM).reshape(-1, 3)
+    )
+    away = upright_mm / np.array([16.0, 10.0, 6.0])
+    array = 1000 * np.exp(-0.5 * (away**2).sum(axis=1)).reshape(grid.shape_ijk)
+    return Volume(array.astype(np.int16), grid, "ellipsoid")
+
+
+def arranged(share, gain, max_looks=8):
+    mean_mm = BASE_MM * (ARRANGED - ARRANGED.mean(dim=0)).numpy().astype(float)
+    arrangement = Arrangement(mean_mm, gain, max_looks)
+    network = Timid(share)
+    return MidrlLocalizer("timid", ARRANGED_NAMES, network, "", arrangement), network
+
+
+TURN = Rotation.from_rotvec([12.0, -9.0, 10.0], degrees=True)
+
+
+def missed_mm(found, turn=TURN):
+    truth = PLACE_LPS_MM + BASE_MM * turn.apply(ARRANGED.numpy())
+    truth = dict(zip(ARRANGED_NAMES, truth, strict=True))
+    return max(
+        np.linalg.norm(np.subtract(r.position_lps_mm, truth[r.name]))
+        for r in found.results
+    )
+
+
+def test_a_turned_patient_is_searched_again_until_upright():
+    volume = ellipsoid(TURN)
+    once, _ = arranged(share=0.3, gain=3.0, max_looks=1)
+    assert missed_mm(finish(once.localize(volume, QUICK))) > 3
+    again, network = arranged(share=0.3, gain=3.0)
+    found = finish(again.localize(volume, QUICK))
+    assert missed_mm(found) < 1.8
+    assert found.turned_degrees == pytest.approx(np.degrees(TURN.magnitude()), abs=3)
+    assert 2 <= network.n_looks <= 5
+    ends = {name: [] for name in ARRANGED_NAMES}
+    for walk in found.trajectories:
+        ends[walk.landmark].append(walk.endpoint_lps_mm)
+    for result in found.results:
+        away = np.subtract(ends[result.name], result.position_lps_mm)
+        assert np.linalg.norm(away, axis=1).max() < 2
+
+
+def test_an_upright_patient_is_searched_once():
+    localizer, network = arranged(share=0.3, gain=3.0)
+    upright = Rotation.identity()
+    found = finish(localizer.localize(ellipsoid(upright), QUICK))
+    assert network.n_looks == 1
+    assert found.turned_degrees == 0
+    assert missed_mm(found, upright) < 1.5
+
+
+def test_reports_of_a_second_look_are_places_in_the_patient():
+    localizer, _ = arranged(share=0.3, gain=3.0)
+    reports = []
+    found = finish(localizer.localize(ellipsoid(TURN), QUICK), reports.append)
+    turned = [report for report in reports if report.text.startswith("turned by")]
+    assert turned
+    last = [r for r in turned if isinstance(r, SearchProgress)][-1]
+    for places, result in zip(last.positions_lps_mm, found.results, strict=True):
+        away = np.linalg.norm(places - np.array(result.position_lps_mm), axis=1)
+        assert away.max() < 3
+
+
+def test_all_landmarks_tell_the_turn_though_one_is_wanted():
+    localizer, _ = arranged(share=0.3, gain=3.0)
+    one = replace(QUICK, landmarks=("c",))
+    found = finish(localizer.localize(ellipsoid(TURN), one))
+    assert [result.name for result in found.results] == ["c"]
+    assert {walk.landmark for walk in found.trajectories} == {"c"}
+    assert len(found.trajectories) == QUICK.n_starts
+    assert missed_mm(found) < 1.8
+
+
+def test_a_landmark_in_a_corner_that_was_never_imaged_is_outside():
+    """A turned volume's bounding box has corners without image."""
+    turn = Rotation.from_rotvec([0, 0, 30.0], degrees=True)
+    affine = np.eye(4)
+    affine[:3, :3] = turn.as_matrix() * 2.0
+    affine[:3, 3] = -affine[:3, :3] @ [25.5, 25.5, 15.5]
+    grid = VoxelGrid((52, 52, 32), affine)
+    corner = grid.bounding_grid(BASE_MM).corners_lps_mm[0]
+    offset = torch.tensor((corner + 10.0) / BASE_MM, dtype=torch.float32)
+    offset[2] = 0
+    assert not grid.contains(offset.numpy() * BASE_MM)
+    localizer = MidrlLocalizer("oracle", ("corner",), Oracle(offset[None]))
+    result = finish(localizer.localize(blob(grid, (0, 0, 0)), QUICK)).results[0]
+    assert result.state == SearchState.OUTSIDE
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -391,6 +526,15 @@ def test_a_saved_pack_searches_as_the_network_it_was_saved_from(tmp_path, tiny_n
     assert two.model_sha256 == ""
 
 
+def test_a_pack_tells_its_agents_how_landmarks_lie(tmp_path, tiny_network):
+    statement = {"positions_mm": [[0, 0, 5], [0, 0, -5]], "gain": 2.5, "max_looks": 3}
+    folder = saved_pack(tmp_path, tiny_network, arrangement=statement)
+    localizer = MidrlLocalizer.from_pack(read_pack(folder))
+    assert localizer._arrangement.positions_mm.tolist() == statement["positions_mm"]
+    assert localizer._arrangement.gain == 2.5
+    assert localizer._arrangement.max_looks == 3
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -402,6 +546,7 @@ def test_a_saved_pack_searches_as_the_network_it_was_saved_from(tmp_path, tiny_n
         {"config": {"base_mm": float("nan")}},
         {"config": {"n_landmarks": 2}},
         {"landmarks": ["one", "two", "three"]},
+        {"arrangement": {"positions_mm": [[0, 0, 1]], "gain": 2, "max_looks": 3}},
     ],
 )
 def test_weights_that_do_not_fit_their_card_are_refused(

@@ -17,7 +17,7 @@ from napari_midrl.training.dense_loop import DenseTrainingSettings
 from napari_midrl.training.recipes import Recipe
 from napari_midrl.training.views import TrainingCase, ViewSettings
 from napari_midrl.workflows import train
-from napari_midrl.workflows.train import RECIPES, train_pack
+from napari_midrl.workflows.train import RECIPES, mean_arrangement, train_pack
 
 CHECKPOINT = "stage-1/checkpoint.safetensors"
 
@@ -75,6 +75,34 @@ def test_a_recipe_ends_in_a_pack_that_loads(tmp_path):
     assert pack.card.training.versions["torch"] == torch.__version__
     assert pack.card.training.seconds >= 0
     assert pack.card.landmark_notes == {"middle": "center of the cube"}
+
+
+def two_cases(*places):
+    (blank,) = finish(gray_cases(None))
+    return tuple(replace(blank, targets_lps_mm=torch.tensor(p)) for p in places)
+
+
+def test_the_mean_arrangement_forgets_where_the_cases_lie():
+    cases = two_cases(
+        [[0.0, 0, 0], [2, 0, 0], [1, 3, 0]], [[10.0, 5, 5], [16, 5, 5], [13, 5, 8]]
+    )
+    assert np.array(mean_arrangement(cases)) == pytest.approx(
+        np.array([(-2, -0.5, -0.5), (2, -0.5, -0.5), (0, 1, 1)])
+    )
+
+
+def test_an_arrangement_of_landmarks_that_are_missing_is_refused():
+    nan = float("nan")
+    with pytest.raises(InputError, match="every landmark"):
+        mean_arrangement(two_cases([[0.0, 0, 0], [nan, nan, nan]]))
+
+
+def test_a_recipe_with_a_gain_leaves_the_arrangement_in_the_card(tmp_path, monkeypatch):
+    recipe = replace(TINY, turn_gain=2.5, max_looks=3)
+    monkeypatch.setattr(sys.modules["napari_midrl.training.tiny"], "RECIPE", recipe)
+    card = read_card(finish(train_pack("tiny", tmp_path, n_updates=1)))
+    assert card.arrangement.positions_mm == [(0, 0, 0)]
+    assert (card.arrangement.gain, card.arrangement.max_looks) == (2.5, 3)
 
 
 def test_a_seed_makes_the_same_pack_again(tmp_path):

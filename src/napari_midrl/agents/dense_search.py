@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from napari_midrl.agents.working_view import WorkingView
     from napari_midrl.data.settings import SearchSettings
     from napari_midrl.data.volume import Volume
+    from napari_midrl.geometry.grid import VoxelGrid
 
 BOX_SIZES = (40.0, 24.0, 12.0, 10.0)
 """Edge of the region each scale mainly looks at, base units: the reach of the
@@ -104,7 +105,8 @@ def search(
         for start in range(settings.n_starts)
     )
     results = tuple(
-        _result(name, number, legs, view) for number, name in enumerate(names)
+        _result(name, number, legs, view, volume.grid)
+        for number, name in enumerate(names)
     )
     return results, trajectories
 
@@ -330,9 +332,12 @@ def _trajectory(
 
 
 def _result(
-    name: str, number: int, legs: list[_Leg], view: WorkingView
+    name: str, number: int, legs: list[_Leg], view: WorkingView, imaged: VoxelGrid
 ) -> LandmarkResult:
-    """Return what all starts of one landmark say together."""
+    """Return what all starts of one landmark say together.
+
+    Of an oblique volume the view has corners that were never imaged.
+    """
     base_mm = float(view.grid.spacing_mm[0])
     endpoints_mm = view.grid.to_lps_mm(legs[-1].endpoints[number])
     closed = np.logical_and.reduce([leg.closed[number] for leg in legs])
@@ -343,7 +348,9 @@ def _result(
         state = SearchState.OUTSIDE
     elif consensus is None or consensus.agreement < MIN_AGREEMENT:
         state = SearchState.NOT_CONVERGED
-    elif _at_border(consensus.position_lps_mm, view):
+    elif _at_border(consensus.position_lps_mm, view) or not imaged.contains(
+        consensus.position_lps_mm
+    ):
         state = SearchState.OUTSIDE
     else:
         state = SearchState.FOUND

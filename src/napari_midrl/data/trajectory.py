@@ -167,6 +167,9 @@ class Localization:
         Wall time from the loaded volume to the results.
     device
         Where it ran, such as ``"cpu"``.
+    turned_degrees
+        By how much the volume was turned upright for this search; the agents moved
+        along the axes of the turned volume.
     """
 
     results: tuple[LandmarkResult, ...]
@@ -175,3 +178,4 @@ class Localization:
     model_sha256: str
     seconds: float
     device: str
+    turned_degrees: float = 0.0

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    field_validator,
+)
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -49,6 +56,16 @@ class TrainingStatement(BaseModel):
     """Where the making departed from the recipe."""
 
 
+class ArrangementStatement(BaseModel):
+    """How the landmarks lie in an upright patient; see `agents.upright`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    positions_mm: list[tuple[FiniteFloat, FiniteFloat, FiniteFloat]]
+    gain: FiniteFloat = Field(ge=1)
+    max_looks: int = Field(ge=1, le=20)
+
+
 class ModelCard(BaseModel):
     """What a pack is, for people and for the code that loads it."""
 
@@ -63,6 +80,7 @@ class ModelCard(BaseModel):
     config: dict[str, Any]
     landmarks: list[str] = Field(min_length=1, max_length=512)
     landmark_notes: dict[str, str] = Field(default_factory=dict)
+    arrangement: ArrangementStatement | None = None
     weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     training: TrainingStatement
     metrics: dict[str, Any] = Field(default_factory=dict)

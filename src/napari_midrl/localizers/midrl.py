@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
 from napari_midrl.agents.dense_search import search
+from napari_midrl.agents.upright import UNTURNED, Arrangement
+from napari_midrl.data.progress import SearchProgress
 from napari_midrl.data.trajectory import Localization
 from napari_midrl.errors import PackError, SearchError
 from napari_midrl.localizers.device import pick_device
@@ -16,8 +19,10 @@ from napari_midrl.localizers.device import pick_device
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from napari_midrl.agents.upright import Turn
     from napari_midrl.data.progress import Progress
     from napari_midrl.data.settings import SearchSettings
+    from napari_midrl.data.trajectory import LandmarkResult, Trajectory
     from napari_midrl.data.volume import Volume
     from napari_midrl.io.model_store import Pack
 
@@ -35,6 +40,9 @@ class MidrlLocalizer:
         Trained Q-networks.
     model_sha256
         Hash of the weights; empty for a network that was never saved.
+    arrangement
+        How the landmarks lie in an upright patient; with it a turned patient is
+        searched again upright. None for agents without one.
     """
 
     def __init__(
@@ -43,14 +51,19 @@ class MidrlLocalizer:
         landmarks: tuple[str, ...],
         network: DenseQNetwork,
         model_sha256: str = "",
+        arrangement: Arrangement | None = None,
     ) -> None:
-        if len(landmarks) != network.config.n_landmarks:
-            msg = f"{network.config.n_landmarks} agents for landmarks {landmarks}"
+        n = network.config.n_landmarks
+        if len(landmarks) != n or (
+            arrangement is not None and len(arrangement.positions_mm) != n
+        ):
+            msg = f"{n} agents for landmarks {landmarks}, arranged as {arrangement}"
             raise ValueError(msg)
         self._name = name
         self._landmarks = landmarks
         self._network = network.eval()
         self._model_sha256 = model_sha256
+        self._arrangement = arrangement
 
     @classmethod
     def from_pack(cls, pack: Pack) -> MidrlLocalizer:
@@ -70,10 +83,14 @@ class MidrlLocalizer:
                 network = DenseQNetwork(config)
             weights = {k: torch.from_numpy(v.copy()) for k, v in pack.tensors.items()}
             network.load_state_dict(weights, assign=True)
+            arrangement = None
+            if card.arrangement is not None:
+                arrangement = Arrangement(**card.arrangement.model_dump())
+            names = tuple(card.landmarks)
+            return cls(card.name, names, network, card.weights_sha256, arrangement)
         except (TypeError, ValueError, RuntimeError) as error:
             cause = f"the weights do not fit the model card: {error}"
             raise PackError(cause, pack.folder) from error
-        return cls(card.name, tuple(card.landmarks), network, card.weights_sha256)
 
     @property
     def name(self) -> str:
@@ -107,21 +124,95 @@ class MidrlLocalizer:
             )
             raise SearchError(msg)
         device = pick_device(settings.device)
-        network = self._network.to(device)
-        agents = [self._landmarks.index(name) for name in names]
         try:
-            results, trajectories = yield from search(
-                network, names, agents, volume, settings, device
-            )
+            if self._arrangement is None:
+                turn = UNTURNED
+                results, trajectories = yield from self._look(
+                    turn, names, volume, settings, device
+                )
+            else:
+                turn, results, trajectories = yield from self._look_upright(
+                    self._arrangement, volume, settings, device
+                )
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
             msg = f"{volume.name}: not enough memory on {device}; crop the volume"
             raise SearchError(msg) from error
-        seconds = time.perf_counter() - begun
+        by_name = {result.name: turn.result(result) for result in results}
+        walks: dict[str, list[Trajectory]] = {name: [] for name in names}
+        for trajectory in trajectories:
+            if trajectory.landmark in walks:
+                walks[trajectory.landmark].append(turn.trajectory(trajectory))
         return Localization(
-            results, trajectories, self._name, self._model_sha256, seconds, device
+            results=tuple(by_name[name] for name in names),
+            trajectories=tuple(walk for name in names for walk in walks[name]),
+            localizer=self._name,
+            model_sha256=self._model_sha256,
+            seconds=time.perf_counter() - begun,
+            device=device,
+            turned_degrees=turn.degrees,
         )
+
+    def _look_upright(
+        self,
+        arrangement: Arrangement,
+        volume: Volume,
+        settings: SearchSettings,
+        device: str,
+    ) -> Generator[
+        Progress, None, tuple[Turn, tuple[LandmarkResult, ...], tuple[Trajectory, ...]]
+    ]:
+        """Search, and again for as long as the patient seems turned.
+
+        All landmarks are sought, whichever are wanted: together they tell the turn.
+        """
+        turn = UNTURNED
+        for look in range(arrangement.max_looks):
+            results, trajectories = yield from self._look(
+                turn, self._landmarks, volume, settings, device
+            )
+            further = arrangement.next_turn(turn, results)
+            if further is None or look + 1 == arrangement.max_looks:
+                break
+            turn = further
+        return turn, results, trajectories
+
+    def _look(
+        self,
+        turn: Turn,
+        names: tuple[str, ...],
+        volume: Volume,
+        settings: SearchSettings,
+        device: str,
+    ) -> Generator[
+        Progress, None, tuple[tuple[LandmarkResult, ...], tuple[Trajectory, ...]]
+    ]:
+        """Search the volume as turned, reporting positions in the patient."""
+        network = self._network.to(device)
+        agents = [self._landmarks.index(name) for name in names]
+        turned = volume if turn is UNTURNED else turn.applied(volume)
+        looking = search(network, names, agents, turned, settings, device)
+        while True:
+            try:
+                progress = next(looking)
+            except StopIteration as stop:
+                found: tuple[tuple[LandmarkResult, ...], tuple[Trajectory, ...]] = (
+                    stop.value
+                )
+                return found
+            if turn is not UNTURNED:
+                progress = _carried_back(progress, turn)
+            yield progress
+
+
+def _carried_back(progress: Progress, turn: Turn) -> Progress:
+    """Return a report of a look at a turned volume as one of the patient."""
+    text = f"turned by {turn.degrees:.0f} degrees: {progress.text}"
+    if isinstance(progress, SearchProgress) and progress.positions_lps_mm is not None:
+        here = turn.to_patient(progress.positions_lps_mm)
+        return replace(progress, text=text, positions_lps_mm=here)
+    return replace(progress, text=text)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

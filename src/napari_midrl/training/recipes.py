@@ -38,6 +38,11 @@ class Recipe:
         What the weights learned from, and on what terms.
     intended_use, limits
         For the model card.
+    turn_gain
+        Of the pack's `agents.upright.Arrangement`; None for agents that search a
+        turned patient as it lies.
+    max_looks
+        Of that arrangement.
     """
 
     name: str
@@ -54,3 +59,5 @@ class Recipe:
     licence: str
     intended_use: str
     limits: str
+    turn_gain: float | None = None
+    max_looks: int = 8

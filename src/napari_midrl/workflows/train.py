@@ -14,11 +14,12 @@ from napari_midrl.errors import InputError
 from napari_midrl.io.model_store import write_pack
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from napari_midrl.training.dense_loop import DenseTrainingSettings
     from napari_midrl.training.recipes import Recipe
+    from napari_midrl.training.views import TrainingCase
 
 RECIPES = {"brain-afids": "brain_afids", "digital-patient": "digital_patient"}
 """Recipe by name, and the module of `training` it stands in."""
@@ -88,6 +89,12 @@ def train_pack(
     assert network is not None
     versions = {"python": platform.python_version(), "torch": torch.__version__}
     card = _card(recipe, seed, stages, seconds, versions)
+    if recipe.turn_gain is not None:
+        card["arrangement"] = {
+            "positions_mm": mean_arrangement(cases),
+            "gain": recipe.turn_gain,
+            "max_looks": recipe.max_looks,
+        }
     folder = out / recipe.name
     weights = {name: t.numpy() for name, t in network.state_dict().items()}
     write_pack(folder, card, weights)
@@ -128,6 +135,28 @@ def _card(
         "intended_use": recipe.intended_use,
         "limits": recipe.limits,
     }
+
+
+def mean_arrangement(
+    cases: Sequence[TrainingCase],
+) -> list[tuple[float, float, float]]:
+    """Return how landmarks lie to each other in the mean case, LPS mm.
+
+    Raises
+    ------
+    InputError
+        If a case lacks a landmark: its middle would not be that of the others.
+    """
+    # Torch takes seconds to import; only those who train pay for it.
+    import torch
+
+    each = torch.stack([case.targets_lps_mm for case in cases]).double()
+    if each.isnan().any():
+        msg = "an arrangement needs every landmark in every case"
+        raise InputError(msg)
+    mean = (each - each.mean(dim=1, keepdim=True)).mean(dim=0)
+    rows = [tuple(round(x, 3) for x in row) for row in mean.tolist()]
+    return [(x, y, z) for x, y, z in rows]
 
 
 def _logged_seconds(log: Path) -> float:
