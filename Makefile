@@ -52,8 +52,8 @@ train-digital-patient: $(STAMP)  ## remake the digital-patient agents from a see
 screenshots: $(STAMP)  ## remake the pictures of docs/images
 	@$(BIN)/python docs/make_screenshots.py
 
-benchmark: $(STAMP)  ## measure speed; results under benchmarks/results
-	@$(BIN)/python -m benchmarks
+benchmark: $(STAMP)  ## measure the speed of playback
+	@$(BIN)/python -m benchmarks.playback
 
 venv: $(STAMP)  ## install into .venv
 

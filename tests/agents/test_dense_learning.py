@@ -43,6 +43,12 @@ def test_three_rewards_and_what_the_target_network_says_of_the_fourth_action():
     assert returns[1].item() == pytest.approx(-1 + 0.9 + 0.81 + bootstrap)
 
 
+def test_single_q_learning_lets_the_target_network_choose_too():
+    rule = Targets(0.9, 3, double=False)
+    returns = returns_at((0, 0, 0), (8, 0, 0), rule=rule)
+    assert returns[0].item() == pytest.approx(1 + 0.9 + 0.81 + 0.9**3 * 99)
+
+
 def test_the_first_action_is_tried_and_the_others_are_greedy():
     """P+ first, then twice L+: distances 8, sqrt(65), sqrt(50), sqrt(37)."""
     returns = returns_at((0, 0, 0), (8, 0, 0))

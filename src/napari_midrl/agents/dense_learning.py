@@ -37,15 +37,21 @@ class Targets:
         not a tenth of it, and is learned many times faster (docs/training.md).
     n_rewards
         Rewards summed before bootstrapping (n-step return).
+    double
+        Whether the online network chooses the last action and the lagging one only
+        judges it [2]_; otherwise the lagging network does both, as published [1]_.
 
     References
     ----------
     .. [1] Parekh et al. (2020), Proc. MIDL, PMLR 121, 588-600,
        https://proceedings.mlr.press/v121/parekh20a.html
+    .. [2] van Hasselt et al. (2016), Deep reinforcement learning with double
+       Q-learning, Proc. AAAI 30, 2094-2100.
     """
 
     discount: float = 0.5
     n_rewards: int = 3
+    double: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ def td_loss(
     rule: Targets,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Return the Huber loss of n-step double Q-learning at one scale.
+    """Return the Huber loss of n-step Q-learning at one scale.
 
     No position is terminal: an agent at the landmark goes on, and the end rule picks
     the best position of the cycle it falls into. `terminated` therefore never cuts a
@@ -121,9 +127,10 @@ def _n_step_returns(
         total += weight * reward(positions, moved, left, targets, scale.step)
         weight *= rule.discount
         positions = moved
-        # Double Q-learning: the online network chooses, the target network judges.
         actions = online(positions).argmax(dim=-1)
     judged = target(positions)
+    if not rule.double:
+        actions = judged.argmax(dim=-1)
     total += weight * judged.gather(-1, actions[..., None])[..., 0]
     return total.reshape(n, n_starts, N_ACTIONS)
 
