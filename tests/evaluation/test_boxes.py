@@ -8,7 +8,6 @@ from napari_midrl.evaluation.boxes import (
     distance_mm,
     offset_voxels,
     published_overlap,
-    slice_axis,
 )
 from napari_midrl.geometry.grid import VoxelGrid
 
@@ -80,7 +79,7 @@ def test_distances_in_the_slice_and_in_the_volume(grid):
 
 def test_k_counts_the_slices_unless_another_axis_is_clearly_coarser():
     def axis(*spacing_mm):
-        return slice_axis(VoxelGrid((9, 9, 9), np.diag([*spacing_mm, 1.0])))
+        return VoxelGrid((9, 9, 9), np.diag([*spacing_mm, 1.0])).slice_axis
 
     assert axis(1.0, 1.0, 5.0) == 2
     assert axis(1.0, 1.0, 1.0) == 2

@@ -1,5 +1,6 @@
 """One recipe, from nothing to a pack that can be searched with."""
 
+import json
 import sys
 from dataclasses import replace
 from types import ModuleType
@@ -9,12 +10,17 @@ import pytest
 import torch
 
 from napari_midrl.agents.dense_network import DenseQConfig
+from napari_midrl.agents.presets import MIDRL_3D
 from napari_midrl.data.progress import Progress, finish
+from napari_midrl.data.settings import SearchSettings
+from napari_midrl.data.volume import Volume
 from napari_midrl.errors import InputError, PackError
+from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.io.model_store import read_card, read_pack
 from napari_midrl.localizers.midrl import MidrlLocalizer
+from napari_midrl.localizers.packs import localizer_of
 from napari_midrl.training.dense_loop import DenseTrainingSettings
-from napari_midrl.training.recipes import Recipe
+from napari_midrl.training.recipes import PublishedRecipe, Recipe
 from napari_midrl.training.views import TrainingCase, ViewSettings
 from napari_midrl.workflows import train
 from napari_midrl.workflows.train import RECIPES, mean_arrangement, train_pack
@@ -113,6 +119,94 @@ def test_a_seed_makes_the_same_pack_again(tmp_path):
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     }
     assert len(hashes) == 2
+
+
+PUBLISHED = PublishedRecipe(
+    name="walkers",
+    title="Walkers",
+    description="For tests.",
+    landmarks=("middle",),
+    preset=replace(
+        MIDRL_3D,
+        slice_axis=None,
+        rules=replace(MIDRL_3D.rules, max_steps=20),
+        batch_size=2,
+        replay_size=60,
+        warm_up_steps=500_000,
+    ),
+    n_updates=3,
+    n_episodes=2,
+    make_cases=lambda data: iter_one(noise_case()),
+    data="noise",
+    licence="none",
+    intended_use="Tests.",
+    limits="Not a medical device.",
+)
+
+
+def noise_case():
+    grid = VoxelGrid((14, 12, 13), np.diag([2.0, 2.0, 5.0, 1.0]))
+    array = np.random.default_rng(0).random(grid.shape_ijk)
+    return Volume(array, grid, "noise"), {"middle": (12.0, 12.0, 30.0)}
+
+
+def iter_one(case):
+    yield Progress(0, 1, "drawing")
+    return (case,)
+
+
+@pytest.fixture
+def walkers(monkeypatch):
+    module = ModuleType("napari_midrl.training.walkers")
+    module.RECIPE = PUBLISHED
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(RECIPES, "walkers", "walkers")
+
+
+@pytest.mark.usefixtures("walkers")
+def test_a_published_recipe_ends_in_a_pack_that_searches(tmp_path):
+    folder = finish(train_pack("walkers", tmp_path, seed=4))
+    pack = read_pack(folder)
+    assert pack.card.architecture == "midrl-3d"
+    assert pack.card.config == {"slice_axis": None}
+    assert "3 of the published 500,000" in pack.card.training.note
+    # The schedule shrank with it: 500,000 x 3 / 500,000.
+    assert pack.card.training.settings["warm_up_steps"] == 3
+    assert pack.card.training.settings["updates_per_epoch"] == 1
+    localizer = localizer_of(pack)
+    assert (localizer.name, localizer.landmarks) == ("walkers", ("middle",))
+    quick = SearchSettings(n_starts=2, max_steps=5, device="cpu")
+    found = finish(localizer.localize(noise_case()[0], quick))
+    assert found.model_sha256 == pack.card.weights_sha256
+    assert len(found.trajectories) == 2
+    lines = (tmp_path / "stage-1" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["update"] for line in lines] == [1, 2, 3]
+    assert pack.card.training.seconds > 0
+
+
+@pytest.mark.usefixtures("walkers")
+def test_a_published_training_is_not_trained_over_and_can_be_resumed(tmp_path):
+    whole = finish(train_pack("walkers", tmp_path / "whole"))
+    training = train_pack("walkers", tmp_path / "part")
+    while not (tmp_path / "part" / "stage-1" / "checkpoint.json").exists():
+        next(training)
+    training.close()
+    with pytest.raises(InputError, match="resume"):
+        finish(train_pack("walkers", tmp_path / "part"))
+    resumed = finish(train_pack("walkers", tmp_path / "part", resume=True))
+    assert read_card(resumed).weights_sha256 == read_card(whole).weights_sha256
+
+
+@pytest.mark.usefixtures("walkers")
+@pytest.mark.parametrize(
+    "config",
+    [{"slice_axis": "X"}, {"slice_axis": 3}, {"rules": {}}, {"batch_size": 10**9}],
+)
+def test_a_card_cannot_change_the_rules_of_a_published_game(tmp_path, config):
+    pack = read_pack(finish(train_pack("walkers", tmp_path, n_updates=1)))
+    hostile = replace(pack, card=pack.card.model_copy(update={"config": config}))
+    with pytest.raises(PackError, match="do not fit"):
+        localizer_of(hostile)
 
 
 def test_the_recipe_is_given_the_folder_of_the_data(tmp_path):

@@ -7,6 +7,7 @@ by all agents and each agent has its own stack.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -68,7 +69,7 @@ class Architecture:
         if min(sizes) < 1:
             msg = f"ROI {roi_size} is too small for {len(self.channels) - 1} max-pools"
             raise ValueError(msg)
-        return int(self.channels[-1] * torch.tensor(sizes).prod())
+        return self.channels[-1] * math.prod(sizes)
 
 
 class MidrlNet2d(nn.Module):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_midrl.errors import SearchError
+from napari_midrl.geometry.affine import directions_of
 from napari_midrl.geometry.grid import VoxelGrid, axis_aligned_view
 
 if TYPE_CHECKING:
@@ -39,6 +40,15 @@ def axis_order(slice_axis: str) -> tuple[int, int, int]:
     k = PATIENT_AXES.index(slice_axis)
     i, j = (axis for axis in range(3) if axis != k)
     return i, j, k
+
+
+def own_slice_axis(grid: VoxelGrid) -> str:
+    """Return the patient axis nearest to the one a volume's slices are stacked along.
+
+    ``"L"`` for sagittal, ``"P"`` for coronal, ``"S"`` for axial slices.
+    """
+    direction = directions_of(grid.affine_lps)[:, grid.slice_axis]
+    return PATIENT_AXES[int(np.abs(direction).argmax())]
 
 
 def oriented_volume(volume: Volume, slice_axis: str = "S") -> Volume:

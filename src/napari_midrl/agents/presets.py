@@ -23,7 +23,7 @@ References
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -67,7 +67,7 @@ class Preset:
         which one is meant. False: one agent per landmark, convolutions shared.
     slice_axis
         Patient axis (``"L"``, ``"P"``, ``"S"``) across the slices, the ROI's thin
-        axis.
+        axis; None for that of each volume's own slices.
     architecture
         Sizes of the network.
     strides, steps
@@ -99,7 +99,7 @@ class Preset:
     name: str
     rules: GameRules
     one_agent: bool
-    slice_axis: str = "S"
+    slice_axis: str | None = "S"
     architecture: Architecture = field(default_factory=Architecture)
     strides: tuple[int, ...] = (3, 2, 1)
     steps: tuple[int, ...] = (9, 3, 1)
@@ -123,6 +123,25 @@ class Preset:
     epsilon_points: tuple[tuple[float, float], ...] = PUBLISHED_EPSILON
     consensus_radius_mm: float = 10.0
     min_agreement: float = 0.5
+
+    def scaled(self, n_updates: int) -> Preset:
+        """Return the preset for a training of another length.
+
+        Epochs, copies of the target network and the warm-up are shortened or
+        lengthened alike, so that exploration fades and targets move over the same
+        share of the training.
+        """
+        share = n_updates / (self.n_epochs * self.updates_per_epoch)
+
+        def part(n: int) -> int:
+            return max(1, round(n * share))
+
+        return replace(
+            self,
+            updates_per_epoch=part(self.updates_per_epoch),
+            updates_per_target_copy=part(self.updates_per_target_copy),
+            warm_up_steps=max(part(self.warm_up_steps), self.batch_size),
+        )
 
     def scale_schedule(self, spacing_mm: npt.ArrayLike) -> ScaleSchedule:
         """Return the scales for a volume of that spacing."""
@@ -164,6 +183,8 @@ MIDRL_3D = Preset(
     max_search_steps=1500,
 )
 """One agent per landmark, in a volume."""
+
+PRESETS = {preset.name: preset for preset in (MIDRL_2D, MIDRL_3D)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,13 +12,19 @@ from napari_midrl.cli.console import print_line, progress_bar
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Such as brain-afids.")],
+    recipe: Annotated[
+        str, typer.Argument(help="brain-afids, digital-patient, midrl-2d or midrl-3d.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the pack and checkpoints.")],
     data: Annotated[
         Path | None,
         typer.Option(help="Folder of the training data, for recipes that need one."),
     ] = None,
     seed: Seed = 0,
+    updates: Annotated[
+        int | None,
+        typer.Option(min=1, help="Another length of every stage than the recipe's."),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on from the last checkpoint in the folder."),
@@ -30,6 +36,9 @@ def train(
 
     with progress_bar() as show:
         pack = finish(
-            train_pack(recipe, out, seed=seed, resume=resume, data=data), show
+            train_pack(
+                recipe, out, seed=seed, resume=resume, data=data, n_updates=updates
+            ),
+            show,
         )
     print_line(str(pack))

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from napari_midrl.geometry.grid import VoxelGrid
 
-COARSER = 1.5
-"""How much coarser than k another axis must be to count as the slice axis."""
-
 
 class Dimension(StrEnum):
     """Where a distance is measured."""
@@ -28,18 +25,6 @@ class Dimension(StrEnum):
 
 BOX_VOXELS = {Dimension.PLANE: (45, 45), Dimension.VOLUME: (45, 45, 11)}
 """Boxes of the paper: two axes of the slice, and across the slices in 3D."""
-
-
-def slice_axis(grid: VoxelGrid) -> int:
-    """Return the voxel axis that counts the slices: 0, 1 or 2.
-
-    That is k (2), as DICOM stacks and files made of them have it, unless the voxels
-    are at least 1.5 times longer along another axis, as in a file whose axes were
-    turned after the acquisition.
-    """
-    coarsest = int(np.argmax(grid.spacing_mm))
-    turned = grid.spacing_mm[coarsest] >= COARSER * grid.spacing_mm[2]
-    return coarsest if turned else 2
 
 
 def offset_voxels(
@@ -65,7 +50,7 @@ def offset_voxels(
         The two axes of the slice in the order of the file and, in 3D, the slice axis
         last; shape (2,) or (3,), in voxels.
     """
-    across = slice_axis(grid)
+    across = grid.slice_axis
     axes = [axis for axis in range(3) if axis != across]
     if dimension == Dimension.VOLUME:
         axes.append(across)
@@ -87,7 +72,7 @@ def distance_mm(
     if dimension == Dimension.VOLUME:
         return float(error_mm(to_lps_mm, from_lps_mm))
     offset = offset_voxels(grid, from_lps_mm, to_lps_mm, dimension)
-    across = slice_axis(grid)
+    across = grid.slice_axis
     spacing_mm = np.delete(grid.spacing_mm, across)
     return float(np.linalg.norm(offset * spacing_mm))
 

@@ -19,6 +19,9 @@ from napari_midrl.geometry.affine import (
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+COARSER = 1.5
+"""How much coarser than k another axis must be to count as the slice axis."""
+
 MAX_SHEAR = 1e-4
 """Largest cosine between two voxel axes that still counts as orthogonal."""
 
@@ -83,6 +86,18 @@ class VoxelGrid:
     def axis_codes(self) -> str:
         """Anatomical direction of increasing i, j, k, such as ``"LPS"``."""
         return axis_codes(self.affine_lps)
+
+    @property
+    def slice_axis(self) -> int:
+        """The voxel axis that counts the slices: 0, 1 or 2.
+
+        That is k (2), as DICOM stacks and files made of them have it, unless the
+        voxels are at least 1.5 times longer along another axis, as in a file whose
+        axes were turned after the acquisition.
+        """
+        coarsest = int(np.argmax(self.spacing_mm))
+        turned = self.spacing_mm[coarsest] >= COARSER * self.spacing_mm[2]
+        return coarsest if turned else 2
 
     @property
     def size_mm(self) -> npt.NDArray[np.float64]:

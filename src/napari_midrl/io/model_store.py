@@ -76,7 +76,7 @@ class ModelCard(BaseModel):
     title: str
     version: str
     description: str
-    architecture: Literal["midrl-dense"]
+    architecture: Literal["midrl-dense", "midrl-2d", "midrl-3d"]
     config: dict[str, Any]
     landmarks: list[str] = Field(min_length=1, max_length=512)
     landmark_notes: dict[str, str] = Field(default_factory=dict)

@@ -7,20 +7,28 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
-from napari_midrl.agents.preprocessing import cut_slice, oriented_volume
+from napari_midrl.agents.preprocessing import (
+    axis_order,
+    cut_slice,
+    oriented_volume,
+    own_slice_axis,
+)
+from napari_midrl.agents.presets import PRESETS, TrainedAgents
 from napari_midrl.agents.search import StepwiseSearch, result_of
 from napari_midrl.data.trajectory import Localization
-from napari_midrl.errors import SearchError
+from napari_midrl.errors import PackError, SearchError
 from napari_midrl.localizers.device import pick_device
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_midrl.agents.presets import TrainedAgents
+    from napari_midrl.agents.presets import Preset
     from napari_midrl.data.progress import Progress
     from napari_midrl.data.settings import SearchSettings
     from napari_midrl.data.volume import Volume
+    from napari_midrl.io.model_store import Pack
 
 
 class PublishedLocalizer:
@@ -33,21 +41,51 @@ class PublishedLocalizer:
     slice_through_lps_mm
         For agents of a slice: a point of the slice to search, shape (3,), LPS mm;
         None takes the middle slice. Agents of a volume do not look at it.
+    name, model_sha256
+        Of the pack they came from; by default those of the preset and the weights.
     """
 
     def __init__(
         self,
         agents: TrainedAgents,
         slice_through_lps_mm: tuple[float, float, float] | None = None,
+        name: str = "",
+        model_sha256: str = "",
     ) -> None:
         self._agents = agents
+        self._name = name or agents.preset.name
+        self._model_sha256 = model_sha256 or agents.sha256
         self._slice_through_lps_mm = slice_through_lps_mm
         self._searches: dict[str, StepwiseSearch] = {}
 
+    @classmethod
+    def from_pack(cls, pack: Pack) -> PublishedLocalizer:
+        """Return the localizer of a pack of published agents.
+
+        Raises
+        ------
+        PackError
+            If the weights do not fit the preset its card names.
+        """
+        card = pack.card
+        try:
+            preset = _preset_of(card.architecture, **card.config)
+            with torch.device("meta"):
+                network = preset.make_network(len(card.landmarks))
+            weights = {k: torch.from_numpy(v.copy()) for k, v in pack.tensors.items()}
+            network.load_state_dict(weights, assign=True)
+        except (TypeError, ValueError, RuntimeError) as error:
+            cause = f"the weights do not fit the model card: {error}"
+            raise PackError(cause, pack.folder) from error
+        agents = TrainedAgents(
+            preset, tuple(card.landmarks), weights, card.training.n_updates
+        )
+        return cls(agents, None, card.name, card.weights_sha256)
+
     @property
     def name(self) -> str:
-        """Name of the preset."""
-        return self._agents.preset.name
+        """Name of the pack, or of the preset."""
+        return self._name
 
     @property
     def landmarks(self) -> tuple[str, ...]:
@@ -74,12 +112,16 @@ class PublishedLocalizer:
         SearchError
             If the volume has no such slice.
         """
-        axis = slice_axis or self._agents.preset.slice_axis
-        preset = replace(self._agents.preset, slice_axis=axis)
+        preset = self._agents.preset
+        axis = slice_axis or preset.slice_axis or own_slice_axis(volume.grid)
+        preset = replace(preset, slice_axis=axis)
         chosen = cut_slice(oriented_volume(volume, axis), index)
         left, posterior, superior = chosen.grid.center_lps_mm.tolist()
         return PublishedLocalizer(
-            replace(self._agents, preset=preset), (left, posterior, superior)
+            replace(self._agents, preset=preset),
+            (left, posterior, superior),
+            self._name,
+            self._model_sha256,
         )
 
     def localize(
@@ -119,7 +161,7 @@ class PublishedLocalizer:
             results=results,
             trajectories=walks,
             localizer=self.name,
-            model_sha256=self._agents.sha256,
+            model_sha256=self._model_sha256,
             seconds=time.perf_counter() - began,
             device=device,
         )
@@ -141,10 +183,18 @@ class PublishedLocalizer:
     def _searched_part(self, volume: Volume) -> Volume:
         """Return the volume, or the slice of it, as the agents look at it."""
         preset = self._agents.preset
-        oriented = oriented_volume(volume, preset.slice_axis)
+        axis = preset.slice_axis or own_slice_axis(volume.grid)
+        oriented = oriented_volume(volume, axis)
         if not preset.one_agent:
             return oriented
         if self._slice_through_lps_mm is None:
             return cut_slice(oriented, oriented.grid.shape_ijk[2] // 2)
         k = oriented.grid.to_ijk(np.array(self._slice_through_lps_mm))[2]
         return cut_slice(oriented, round(float(k)))
+
+
+def _preset_of(architecture: str, slice_axis: str | None = None) -> Preset:
+    """Return the preset a card names; the keywords are all its config may hold."""
+    if slice_axis is not None:
+        axis_order(slice_axis)
+    return replace(PRESETS[architecture], slice_axis=slice_axis)

@@ -9,7 +9,12 @@ import numpy as np
 import torch
 
 from napari_midrl.agents.history import VolumeBank, make_bank
-from napari_midrl.agents.preprocessing import cut_slice, gray_values, oriented_volume
+from napari_midrl.agents.preprocessing import (
+    cut_slice,
+    gray_values,
+    oriented_volume,
+    own_slice_axis,
+)
 from napari_midrl.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,7 +49,9 @@ def world_of(preset: Preset, cases: Sequence[Case], device: str) -> World:
         [] for _ in ([0] if preset.one_agent else landmarks)
     ]
     for volume, points in cases:
-        oriented = oriented_volume(volume, preset.slice_axis)
+        oriented = oriented_volume(
+            volume, preset.slice_axis or own_slice_axis(volume.grid)
+        )
         if not preset.one_agent:
             volumes.append(oriented)
         for name, point in points.items():

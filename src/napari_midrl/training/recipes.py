@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_midrl.agents.dense_network import DenseQConfig
+    from napari_midrl.agents.presets import Preset
     from napari_midrl.data.progress import Progress
     from napari_midrl.training.dense_loop import DenseTrainingSettings
+    from napari_midrl.training.published_world import Case
     from napari_midrl.training.views import TrainingCase
 
 
@@ -61,3 +63,36 @@ class Recipe:
     limits: str
     turn_gain: float | None = None
     max_looks: int = 8
+
+
+@dataclass(frozen=True)
+class PublishedRecipe:
+    """How to make a pack of the published agents.
+
+    Parameters
+    ----------
+    name, title, description, landmarks, data, licence, intended_use, limits
+        As in `Recipe`.
+    preset
+        The system, on its published schedule.
+    n_updates
+        Updates of this training; the schedule is scaled to it (`Preset.scaled`).
+    n_episodes
+        Played side by side.
+    make_cases
+        Yields progress and returns volumes and what they show; takes the folder of
+        the training data, None for recipes that draw their own.
+    """
+
+    name: str
+    title: str
+    description: str
+    landmarks: tuple[str, ...]
+    preset: Preset
+    n_updates: int
+    n_episodes: int
+    make_cases: Callable[[Path | None], Generator[Progress, None, tuple[Case, ...]]]
+    data: str
+    licence: str
+    intended_use: str
+    limits: str

@@ -94,9 +94,9 @@ def load_localizer(pack_name: str) -> Generator[Progress, None, Localizer]:
     if key not in _engines:
         yield Progress(0, 0, "loading the engine")
         # Torch takes seconds to import; only those who search pay for it.
-        from napari_midrl.localizers.midrl import MidrlLocalizer
+        from napari_midrl.localizers.packs import localizer_of
 
-        _engines[key] = MidrlLocalizer.from_pack(read_pack(folder))
+        _engines[key] = localizer_of(read_pack(folder))
     return _engines[key]
 
 

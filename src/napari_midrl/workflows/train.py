@@ -6,22 +6,34 @@ import importlib
 import importlib.metadata
 import json
 import platform
+import time
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import InputError
 from napari_midrl.io.model_store import write_pack
+from napari_midrl.training.recipes import PublishedRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from napari_midrl.training.dense_loop import DenseTrainingSettings
+    from torch import Tensor
+
     from napari_midrl.training.recipes import Recipe
     from napari_midrl.training.views import TrainingCase
 
-RECIPES = {"brain-afids": "brain_afids", "digital-patient": "digital_patient"}
+    Made = Generator[Progress, None, tuple[dict[str, Any], dict[str, Tensor]]]
+
+Result = TypeVar("Result")
+
+RECIPES = {
+    "brain-afids": "brain_afids",
+    "digital-patient": "digital_patient",
+    "midrl-2d": "midrl_2d",
+    "midrl-3d": "midrl_3d",
+}
 """Recipe by name, and the module of `training` it stands in."""
 
 
@@ -50,7 +62,8 @@ def train_pack(
     data
         Folder of the training data, for recipes that need one.
     n_updates
-        Another length of every stage than the recipe's.
+        Another length of every stage than the recipe's; the schedule of a published
+        recipe is scaled to it.
 
     Raises
     ------
@@ -61,17 +74,29 @@ def train_pack(
     if recipe_name not in RECIPES:
         msg = f"no recipe {recipe_name!r}; there are {sorted(RECIPES)}"
         raise InputError(msg)
-    if any(out.glob("stage-*/checkpoint.safetensors")) and not resume:
+    if any(out.glob("stage-*/checkpoint.*")) and not resume:
         msg = "holds a checkpoint; resume from it or choose another folder"
         raise InputError(msg, out)
     yield Progress(0, 0, "loading the engine")
-    # Torch takes seconds to import; only those who train pay for it.
-    import torch
+    module = importlib.import_module(f"napari_midrl.training.{RECIPES[recipe_name]}")
+    recipe: Recipe | PublishedRecipe = module.RECIPE
+    if isinstance(recipe, PublishedRecipe):
+        card, weights = yield from _published_agents(recipe, out, seed, data, n_updates)
+    else:
+        card, weights = yield from _dense_agents(recipe, out, seed, data, n_updates)
+    folder = out / recipe.name
+    write_pack(folder, card, {name: t.numpy() for name, t in weights.items()})
+    yield Progress(1, 1, f"wrote {folder}")
+    return folder
 
+
+def _dense_agents(
+    recipe: Recipe, out: Path, seed: int, data: Path | None, n_updates: int | None
+) -> Made:
+    """Train the stages of a recipe; return the model card and the weights."""
+    # Torch takes seconds to import; only those who train pay for it.
     from napari_midrl.training.dense_loop import train_dense
 
-    module = importlib.import_module(f"napari_midrl.training.{RECIPES[recipe_name]}")
-    recipe: Recipe = module.RECIPE
     stages = tuple(
         # Another seed per stage, or a second stage would see the first one's views.
         replace(
@@ -87,50 +112,117 @@ def train_pack(
         network = yield from train_dense(recipe.config, cases, stage, folder, network)
         seconds += _logged_seconds(folder / "log.jsonl")
     assert network is not None
-    versions = {"python": platform.python_version(), "torch": torch.__version__}
-    card = _card(recipe, seed, stages, seconds, versions)
+    config = asdict(recipe.config)
+    del config["n_landmarks"]
+    card = _card(recipe, "midrl-dense", config, recipe.landmarks)
+    card["landmark_notes"] = recipe.landmark_notes
     if recipe.turn_gain is not None:
         card["arrangement"] = {
             "positions_mm": mean_arrangement(cases),
             "gain": recipe.turn_gain,
             "max_looks": recipe.max_looks,
         }
-    folder = out / recipe.name
-    weights = {name: t.numpy() for name, t in network.state_dict().items()}
-    write_pack(folder, card, weights)
-    n_done = sum(stage.n_updates for stage in stages)
-    yield Progress(n_done, n_done, f"wrote {folder}")
-    return folder
+    card["training"] |= {
+        "seed": seed,
+        "n_updates": sum(stage.n_updates for stage in stages),
+        "seconds": round(seconds, 1),
+        "settings": {"stages": [asdict(stage) for stage in stages]},
+    }
+    return card, network.state_dict()
+
+
+def _published_agents(
+    recipe: PublishedRecipe,
+    out: Path,
+    seed: int,
+    data: Path | None,
+    n_updates: int | None,
+) -> Made:
+    """Train published agents by a scaled schedule; return card and weights."""
+    from napari_midrl.training.published import PublishedSettings, train_published
+
+    n = n_updates or recipe.n_updates
+    published = recipe.preset.n_epochs * recipe.preset.updates_per_epoch
+    preset = recipe.preset.scaled(n)
+    settings = PublishedSettings(
+        n_updates=n,
+        seed=seed,
+        n_episodes=recipe.n_episodes,
+        checkpoint_folder=out / "stage-1",
+        updates_per_checkpoint=max(1, n // 20),
+        updates_per_report=max(1, n // 1000),
+    )
+    cases = yield from recipe.make_cases(data)
+    log = out / "stage-1" / "log.jsonl"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    agents = yield from _logged(train_published(preset, cases, settings), log)
+    config = {"slice_axis": preset.slice_axis}
+    card = _card(recipe, preset.name, config, agents.landmarks)
+    card["training"] |= {
+        "seed": seed,
+        "n_updates": agents.n_updates,
+        "seconds": round(_logged_seconds(log), 1),
+        "settings": {
+            "batch_size": preset.batch_size,
+            "learning_rate": preset.learning_rate,
+            "discount": preset.discount,
+            "warm_up_steps": preset.warm_up_steps,
+            "updates_per_target_copy": preset.updates_per_target_copy,
+            "updates_per_epoch": preset.updates_per_epoch,
+            "n_episodes": recipe.n_episodes,
+        },
+        "note": (
+            f"{n} of the published {published:,} updates: epochs, target copies and "
+            "warm-up are shortened alike."
+        ),
+    }
+    return card, agents.weights
+
+
+def _logged(
+    training: Generator[Progress, None, Result], log: Path
+) -> Generator[Progress, None, Result]:
+    """Pass a training on and write a line for every report of an update."""
+    begun = time.perf_counter()
+    while True:
+        try:
+            progress = next(training)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+        if progress.done > 0:
+            now = time.perf_counter()
+            entry = {"update": progress.done, **(progress.metrics or {})}
+            entry["seconds"] = now - begun
+            begun = now
+            with log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        yield progress
 
 
 def _card(
-    recipe: Recipe,
-    seed: int,
-    stages: tuple[DenseTrainingSettings, ...],
-    seconds: float,
-    versions: dict[str, str],
+    recipe: Recipe | PublishedRecipe,
+    architecture: str,
+    config: dict[str, Any],
+    landmarks: tuple[str, ...],
 ) -> dict[str, Any]:
-    """Return the model card of a training, without the hash of its weights."""
-    config = asdict(recipe.config)
-    del config["n_landmarks"]
+    """Return what a model card says of a recipe, without what the training brought."""
     return {
         "name": recipe.name,
         "title": recipe.title,
         "version": importlib.metadata.version("napari-midrl"),
         "description": recipe.description,
-        "architecture": "midrl-dense",
+        "architecture": architecture,
         "config": config,
-        "landmarks": list(recipe.landmarks),
-        "landmark_notes": recipe.landmark_notes,
+        "landmarks": list(landmarks),
         "training": {
             "recipe": recipe.name,
             "data": recipe.data,
             "licence": recipe.licence,
-            "seed": seed,
-            "n_updates": sum(stage.n_updates for stage in stages),
-            "seconds": round(seconds, 1),
-            "settings": {"stages": [asdict(stage) for stage in stages]},
-            "versions": versions,
+            "versions": {
+                "python": platform.python_version(),
+                "torch": importlib.metadata.version("torch"),
+            },
         },
         "intended_use": recipe.intended_use,
         "limits": recipe.limits,
