@@ -149,12 +149,18 @@ def _note(name: str) -> str:
 
 
 def _stage(
-    *, n_updates: int, learning_rate: float, rotation_degrees: float, remap: float
+    *,
+    n_updates: int,
+    learning_rate: float,
+    rotation_degrees: float,
+    remap: float,
+    n_starts: int = 192,
+    n_fine_landmarks: int = 12,
 ) -> DenseTrainingSettings:
     return DenseTrainingSettings(
         n_updates=n_updates,
-        n_starts=192,
-        n_fine_landmarks=12,
+        n_starts=n_starts,
+        n_fine_landmarks=n_fine_landmarks,
         learning_rate=learning_rate,
         # Where the head lies in the field of view must not tell where the fiducials
         # are: it is shifted and cut from the first update on.
@@ -184,6 +190,14 @@ RECIPE = Recipe(
         _stage(n_updates=3400, learning_rate=2e-3, rotation_degrees=22.0, remap=0.4),
         # What pays most are slow updates; and contrasts beyond T1w and T2w.
         _stage(n_updates=700, learning_rate=1e-3, rotation_degrees=25.0, remap=0.65),
+        _stage(
+            n_updates=4000,
+            learning_rate=1.2e-3,
+            rotation_degrees=25.0,
+            remap=0.55,
+            n_starts=128,
+            n_fine_landmarks=8,
+        ),
     ),
     make_cases=brain_cases,
     data=(

@@ -118,6 +118,37 @@ def _targets(patient: Patient) -> Tensor:
     return torch.tensor([found.get(name, missing) for name in LANDMARKS])
 
 
+_VIEW = ViewSettings(
+    rotation_degrees=8.0,
+    scale=0.07,
+    elastic_mm=4.0,
+    elastic_grid_mm=80.0,
+    extent_mm=((130.0, 170.0, 150.0), (540.0, 400.0, 1300.0)),
+    whole_share=0.55,
+    whole_extent_mm=(540.0, 400.0, 1300.0),
+    landmark_share=0.7,
+    shift_mm=20.0,
+    # Of physical contrasts, too, for sequences that are not among them.
+    remap_share=0.25,
+    blur_mm=6.0,
+    noise=0.05,
+    bias=0.3,
+)
+
+
+def _stage(
+    n_updates: int, learning_rate: float, n_starts: int
+) -> DenseTrainingSettings:
+    return DenseTrainingSettings(
+        n_updates=n_updates,
+        n_starts=n_starts,
+        n_fine_landmarks=8,
+        learning_rate=learning_rate,
+        outside_weight=0.1,
+        view=_VIEW,
+    )
+
+
 RECIPE = Recipe(
     name="digital-patient",
     title="Digital patient: knee, trochanter, heart, kidney, nipple, prostate",
@@ -139,36 +170,12 @@ RECIPE = Recipe(
         "prostate": "center of the prostate",
     },
     config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=8.0),
-    stages=(
-        DenseTrainingSettings(
-            n_updates=6500,
-            n_starts=192,
-            n_fine_landmarks=8,
-            learning_rate=2e-3,
-            outside_weight=0.1,
-            view=ViewSettings(
-                rotation_degrees=8.0,
-                scale=0.07,
-                elastic_mm=4.0,
-                elastic_grid_mm=80.0,
-                extent_mm=((130.0, 170.0, 150.0), (540.0, 400.0, 1300.0)),
-                whole_share=0.55,
-                whole_extent_mm=(540.0, 400.0, 1300.0),
-                landmark_share=0.7,
-                shift_mm=20.0,
-                # Random contrasts beside the physical ones, for sequences that were
-                # not among them; more would slow the learning.
-                remap_share=0.25,
-                blur_mm=6.0,
-                noise=0.05,
-                bias=0.3,
-            ),
-        ),
-    ),
+    stages=(_stage(6500, 2e-3, 192), _stage(4000, 1.2e-3, 128)),
     make_cases=digital_cases,
     data=(
         f"{N_PATIENTS} procedural digital patients (numbers {FIRST_TRAINING_SEED} to "
-        f"{FIRST_TRAINING_SEED + N_PATIENTS - 1}) each in five sequences; "
+        f"{FIRST_TRAINING_SEED + N_PATIENTS - 1}) each in six physical and two "
+        "random contrasts; "
         "no image of a person."
     ),
     licence="BSD-3-Clause, as the program that draws them",
