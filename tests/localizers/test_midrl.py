@@ -17,6 +17,7 @@ from torch import nn
 from napari_midrl.agents.dense_learning import Targets
 from napari_midrl.agents.dense_lookup import DIRECTIONS
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork, GlobalMaps
+from napari_midrl.agents.dense_search import _Leg, _settled
 from napari_midrl.agents.upright import Arrangement
 from napari_midrl.data.progress import SearchProgress, finish
 from napari_midrl.data.settings import SearchSettings
@@ -32,6 +33,9 @@ BASE_MM = 2.0
 TINY = {"channels": [4, 4, 4], "fine_channels": 4, "n_hidden": 4}
 OFFSETS = torch.tensor([[0.0, 0, 0], [3, -2, 2]])
 """Of the landmarks from the blob, base units."""
+
+STEPS = [4, 2, 1, 0.5, 0.25, 0.125]
+"""Of all scales, base units."""
 
 NAMES = ("blob", "beside")
 
@@ -113,9 +117,9 @@ def untrained():
 
 
 class TestOracle(LocalizerContract):
-    """Half a base unit is 1 mm here; the nearest lattice point is within 0.87 mm."""
+    """The last step is 0.25 mm here; the oracle itself is off by some tenths."""
 
-    tolerance_mm = 1.2
+    tolerance_mm = 0.6
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -157,8 +161,29 @@ def test_every_row_is_one_step_from_the_one_before(name, n_starts, request):
         np.testing.assert_array_equal(walk.positions_lps_mm[-1], walk.endpoint_lps_mm)
         assert (np.diff(walk.scales) >= 0).all()
         np.testing.assert_array_equal(
-            walk.step_sizes_mm, BASE_MM * np.array([4, 2, 1, 0.5])[walk.scales]
+            walk.step_sizes_mm, BASE_MM * np.array(STEPS)[walk.scales]
         )
+
+
+def test_agents_that_find_no_rest_at_the_last_steps_stay_where_they_had_it():
+    """The first agent drifts off, the second rests after one move."""
+    positions = np.zeros((4, 1, 2, 3))
+    positions[:, 0, 0, 0] = [5, 5.25, 5.5, 5.75]
+    positions[:, 0, 1, 0] = [7, 7.25, 7, 7.25]
+    leg = _Leg(
+        positions=positions,
+        q_values=np.zeros((3, 1, 2, 6), np.float32),
+        actions=np.zeros((3, 1, 2), np.int64),
+        n_moves=np.array([[3, 1]]),
+        n_spent=np.array([[3, 2]]),
+        took_part=np.ones((1, 2), bool),
+        closed=np.array([[False, True]]),
+        endpoints=positions[[3, 1], 0, [0, 1]][None],
+    )
+    settled = _settled(leg)
+    assert settled.endpoints[0, :, 0].tolist() == [5, 7.25]
+    assert settled.n_moves.tolist() == [[0, 1]]
+    assert settled.closed.all()
 
 
 def test_the_first_start_is_the_middle_of_the_volume(oracle):

@@ -41,6 +41,10 @@ COARSE_SCALES = (Scale(4.0, 4), Scale(2.0, 2))
 FINE_SCALES = (Scale(1.0, 1), Scale(0.5, 1))
 """Played inside a cube around what the coarse scales found."""
 
+LAST_SCALES = (Scale(0.25, 1), Scale(0.125, 1))
+"""Played on the Q-values of the finest scale, with steps shorter than those they were
+learned with: which way is better does not depend on how far the step leads."""
+
 CUBE_SIZE = 16
 """Edge of that cube in base units."""
 

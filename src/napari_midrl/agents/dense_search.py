@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from napari_midrl.agents.dense_lookup import (
     COARSE_SCALES,
     CUBE_SIZE,
     FINE_SCALES,
+    LAST_SCALES,
 )
 from napari_midrl.agents.dense_walk import Walks, walk
 from napari_midrl.agents.working_view import cube_at, working_view
@@ -35,12 +36,18 @@ if TYPE_CHECKING:
     from napari_midrl.data.volume import Volume
     from napari_midrl.geometry.grid import VoxelGrid
 
-BOX_SIZES = (40.0, 24.0, 12.0, 10.0)
+SCALES = (*COARSE_SCALES, *FINE_SCALES, *LAST_SCALES)
+"""In the order they are played."""
+
+BOX_SIZES = (40.0, 24.0, 12.0, 10.0, 10.0, 10.0)
 """Edge of the region each scale mainly looks at, base units: the reach of the
 convolutions of its own level. Deeper levels add faint context from farther away."""
 
 MIN_AGREEMENT = 0.25
 """Share of starts that must end together for a landmark to count as found."""
+
+MAX_LAST_MOVES = 24
+"""At each of the last scales. Half a base unit away a landmark takes six at most."""
 
 MAX_CUBES = 3
 """Basins per landmark that are worth a fine search."""
@@ -91,9 +98,9 @@ def search(
     device
         Torch device.
     """
-    yield Progress(0, 4, "preparing the volume")
+    yield Progress(0, len(SCALES), "preparing the volume")
     view = working_view(volume, network.config.base_mm)
-    yield Progress(0, 4, "looking at the whole volume")
+    yield Progress(0, len(SCALES), "looking at the whole volume")
     with torch.inference_mode():
         maps = network.encode(torch.from_numpy(view.array).to(device))
     chosen = torch.tensor(list(agents), device=device)
@@ -173,7 +180,7 @@ def _reported(
             here = cubes.back(here, where)
         yield SearchProgress(
             index,
-            4,
+            len(SCALES),
             f"searching, steps of {_step_mm(index, base_mm):g} mm",
             positions_lps_mm=view.grid.to_lps_mm(here),
             box_sizes_mm=np.full(here.shape, BOX_SIZES[index] * base_mm),
@@ -181,7 +188,7 @@ def _reported(
 
 
 def _step_mm(index: int, base_mm: float) -> float:
-    return (*COARSE_SCALES, *FINE_SCALES)[index].step * base_mm
+    return SCALES[index].step * base_mm
 
 
 def _leg(walks: Walks, took_part: npt.NDArray[np.bool_]) -> _Leg:
@@ -194,6 +201,21 @@ def _leg(walks: Walks, took_part: npt.NDArray[np.bool_]) -> _Leg:
         took_part,
         walks.closed.cpu().numpy() | ~took_part,
         walks.endpoints.cpu().numpy().astype(np.float64),
+    )
+
+
+def _settled(leg: _Leg) -> _Leg:
+    """Return a leg in which agents that found no rest are back where they began.
+
+    They had come to rest at the scale before; Q-values too flat to tell which way is
+    better must not carry them off.
+    """
+    lost = ~leg.closed
+    return replace(
+        leg,
+        n_moves=np.where(lost, 0, leg.n_moves),
+        closed=np.ones_like(leg.closed),
+        endpoints=np.where(lost[..., None], leg.positions[0], leg.endpoints),
     )
 
 
@@ -230,7 +252,7 @@ def _fine_legs(
     device = str(chosen.device)
     here = coarse[-1].endpoints
     cubes = _place_cubes([basins(ends, 2 * COARSE_SCALES[0].step) for ends in here])
-    yield Progress(2, 4, "looking closer")
+    yield Progress(2, len(SCALES), "looking closer")
     stack = np.stack([cube_at(volume, view, c, CUBE_SIZE) for c in cubes.corners])
     agents = chosen[torch.as_tensor(cubes.landmarks, device=device)]
     corners = _tensor(cubes.corners, device)
@@ -241,14 +263,23 @@ def _fine_legs(
         for limit in (view.low, view.high)
     )
     legs: list[_Leg] = []
-    for index, (scale, field) in enumerate(zip(FINE_SCALES, fields, strict=True), 2):
+    played = zip(
+        (*FINE_SCALES, *LAST_SCALES),
+        (*fields, *(fields[-1] for _ in LAST_SCALES)),
+        strict=True,
+    )
+    for index, (scale, field) in enumerate(played, len(COARSE_SCALES)):
         local = _tensor(here[cubes.landmarks] - cubes.corners[:, None], device)
         starts = torch.minimum(torch.maximum(local, low), high)
         left = _budgets(settings, [*coarse, *legs], here)[cubes.landmarks]
-        budgets = torch.as_tensor(left, device=device)
+        is_last = scale in LAST_SCALES
+        budgets = torch.as_tensor(
+            np.minimum(left, MAX_LAST_MOVES) if is_last else left, device=device
+        )
         walking = walk(field, starts, low, high, scale.step, budgets)
         walks = yield from _reported(walking, index, view, here, cubes)
-        legs.append(_gathered(_leg(walks, cubes.members), cubes, here))
+        leg = _leg(walks, cubes.members)
+        legs.append(_gathered(_settled(leg) if is_last else leg, cubes, here))
         here = legs[-1].endpoints
     return legs
 
@@ -301,7 +332,7 @@ def _trajectory(
     only proved a cycle are left out.
     """
     base_mm = float(view.grid.spacing_mm[0])
-    steps = [scale.step for scale in (*COARSE_SCALES, *FINE_SCALES)]
+    steps = [scale.step for scale in SCALES]
     positions, scales, actions, q_values = [], [], [], []
     last = 0
     for index, leg in enumerate(legs):
