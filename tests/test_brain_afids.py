@@ -57,9 +57,6 @@ def test_ac_and_pc_are_found_on_a_template_held_back(contrast, tmp_path):
         assert np.linalg.norm(position - true_lps_mm(name)) < LIMIT_MM, name
 
 
-@pytest.mark.xfail(
-    strict=True, reason="5 to 10 mm measured at AC: agents hardly follow a turned head"
-)
 @pytest.mark.parametrize("contrast", CONTRASTS)
 def test_ac_and_pc_are_found_in_another_pose_and_resolution(contrast, tmp_path):
     """Turned 15 degrees about an oblique axis, shifted 20 mm, 1 x 1 x 3 mm voxels."""

@@ -49,15 +49,16 @@ def test_phantom_prints_the_files(midrl, stand_in):
 
 @pytest.mark.parametrize("resume", [False, True])
 def test_train_prints_the_pack(midrl, stand_in, resume):
-    def train_pack(recipe, out, *, seed, resume, data):
+    def train_pack(recipe, out, *, seed, resume, data, n_updates):
         yield Progress(1, 1, "training", {"loss": 0.5})
-        return out / f"{recipe}-{seed}-{resume}-{data}"
+        return out / f"{recipe}-{seed}-{resume}-{data}-{n_updates}"
 
     stand_in("napari_midrl.workflows.train", train_pack=train_pack)
     flag = ["--resume"] if resume else []
 
     arguments = ["--out", "runs", "--seed", 3, "--data", "images", *flag]
+    arguments += ["--updates", 12]
 
     result = midrl("train", "brain-afids", *arguments)
 
-    assert result.stdout == f"{Path('runs') / f'brain-afids-3-{resume}-images'}\n"
+    assert result.stdout == f"{Path('runs') / f'brain-afids-3-{resume}-images-12'}\n"

@@ -372,7 +372,12 @@ def test_reports_of_a_second_look_are_places_in_the_patient():
 def test_all_landmarks_tell_the_turn_though_one_is_wanted():
     localizer, _ = arranged(share=0.3, gain=3.0)
     one = replace(QUICK, landmarks=("c",))
-    found = finish(localizer.localize(ellipsoid(TURN), one))
+    reports = []
+    found = finish(localizer.localize(ellipsoid(TURN), one), reports.append)
+    for report in reports:
+        if isinstance(report, SearchProgress):
+            assert report.positions_lps_mm.shape == (1, QUICK.n_starts, 3)
+            assert report.box_sizes_mm.shape == (1, QUICK.n_starts, 3)
     assert [result.name for result in found.results] == ["c"]
     assert {walk.landmark for walk in found.trajectories} == {"c"}
     assert len(found.trajectories) == QUICK.n_starts

@@ -247,7 +247,7 @@ class _GlobalPart(nn.Module):
         x8 = self.down_8(x4)
         y4 = self.mix_4(self.lateral_4(x4) + _double(self.up_4(x8)))
         y2 = self.mix_2(self.lateral_2(x2) + _double(self.up_2(y4)))
-        return y4.float(), y2.float()
+        return _channels_last(y4.float()), _channels_last(y2.float())
 
 
 class _FinePart(nn.Module):
@@ -271,7 +271,7 @@ class _FinePart(nn.Module):
         x = self.enter(space_to_depth(cubes))
         x = self.mix(torch.cat([x, context], dim=1))
         features: Tensor = x + self.residual(x)
-        return features.float()
+        return _channels_last(features.float())
 
 
 class DenseQNetwork(nn.Module):
@@ -345,6 +345,11 @@ class DenseQNetwork(nn.Module):
             part.head_one.field(seen, landmarks, level=1),
             part.head_half.field(seen, landmarks, level=1),
         )
+
+
+def _channels_last(maps: Tensor) -> Tensor:
+    """Return maps in the memory order of look-ups, which would copy them each time."""
+    return maps.contiguous(memory_format=torch.channels_last_3d)
 
 
 def _halving(n_in: int, n_out: int) -> nn.Conv3d:

@@ -82,6 +82,8 @@ def locate(
     say(f"searching {image.name!r} with {agents}")
     with progress_bar() as show:
         found = finish(search(image, agents, settings), show)
+    if found.turned_degrees:
+        say(f"searched as turned by {found.turned_degrees:.0f} degrees, upright")
     landmark_set = replace(as_landmarks(found, image), case_id=whole.name)
     write_landmarks(landmark_set, out, grid=image.grid, overwrite=overwrite)
     if trajectories is not None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from napari_midrl.data.volume import Volume
     from napari_midrl.io.model_store import Pack
 
+    Found = tuple[tuple[LandmarkResult, ...], tuple[Trajectory, ...]]
+
 
 class MidrlLocalizer:
     """Agents of one pack, ready to search.
@@ -132,7 +134,7 @@ class MidrlLocalizer:
                 )
             else:
                 turn, results, trajectories = yield from self._look_upright(
-                    self._arrangement, volume, settings, device
+                    self._arrangement, names, volume, settings, device
                 )
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
@@ -157,6 +159,7 @@ class MidrlLocalizer:
     def _look_upright(
         self,
         arrangement: Arrangement,
+        wanted: tuple[str, ...],
         volume: Volume,
         settings: SearchSettings,
         device: str,
@@ -166,12 +169,13 @@ class MidrlLocalizer:
         """Search, and again for as long as the patient seems turned.
 
         All landmarks are sought, whichever are wanted: together they tell the turn.
+        Reports are of those that are wanted.
         """
         turn = UNTURNED
+        rows = [self._landmarks.index(name) for name in wanted]
         for look in range(arrangement.max_looks):
-            results, trajectories = yield from self._look(
-                turn, self._landmarks, volume, settings, device
-            )
+            looking = self._look(turn, self._landmarks, volume, settings, device)
+            results, trajectories = yield from _of_rows(looking, rows)
             further = arrangement.next_turn(turn, results)
             if further is None or look + 1 == arrangement.max_looks:
                 break
@@ -185,9 +189,7 @@ class MidrlLocalizer:
         volume: Volume,
         settings: SearchSettings,
         device: str,
-    ) -> Generator[
-        Progress, None, tuple[tuple[LandmarkResult, ...], tuple[Trajectory, ...]]
-    ]:
+    ) -> Generator[Progress, None, Found]:
         """Search the volume as turned, reporting positions in the patient."""
         network = self._network.to(device)
         agents = [self._landmarks.index(name) for name in names]
@@ -197,13 +199,30 @@ class MidrlLocalizer:
             try:
                 progress = next(looking)
             except StopIteration as stop:
-                found: tuple[tuple[LandmarkResult, ...], tuple[Trajectory, ...]] = (
-                    stop.value
-                )
+                found: Found = stop.value
                 return found
             if turn is not UNTURNED:
                 progress = _carried_back(progress, turn)
             yield progress
+
+
+def _of_rows(
+    looking: Generator[Progress, None, Found], rows: list[int]
+) -> Generator[Progress, None, Found]:
+    """Pass a search on with the reports of some of its landmarks."""
+    while True:
+        try:
+            progress = next(looking)
+        except StopIteration as stop:
+            found: Found = stop.value
+            return found
+        if isinstance(progress, SearchProgress):
+            where, boxes = progress.positions_lps_mm, progress.box_sizes_mm
+            if where is not None and boxes is not None:
+                progress = replace(
+                    progress, positions_lps_mm=where[rows], box_sizes_mm=boxes[rows]
+                )
+        yield progress
 
 
 def _carried_back(progress: Progress, turn: Turn) -> Progress:

@@ -88,6 +88,7 @@ class LiveSearch:
         self._trail_time = 0.0
         self._n_still: npt.NDArray[np.int64] | None = None
         self._last: npt.NDArray[np.float64] | None = None
+        self._done = 0
         self.names = tuple(names)
 
     @property
@@ -100,6 +101,10 @@ class LiveSearch:
         if report.positions_lps_mm is None or report.box_sizes_mm is None:
             return
         positions = np.asarray(report.positions_lps_mm)
+        if report.done < self._done:
+            # The search looks again, from the starts: no trail leads there.
+            self._history.clear()
+        self._done = report.done
         self._count_still(positions)
         self._show_agents(positions)
         # One box per landmark: those of all starts would hide the anatomy.

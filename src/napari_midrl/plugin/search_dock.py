@@ -305,9 +305,14 @@ class SearchDock(QWidget):
         self.replay.show(found, self._colors)
         self._show_landmarks(found)
         n_found = sum(r.position_lps_mm is not None for r in found.results)
+        turned = (
+            f" The volume was turned by {found.turned_degrees:.0f}° for the search."
+            if found.turned_degrees
+            else ""
+        )
         self.ui.form.show_status(
             f"Found {n_found} of {len(found.results)} landmarks in "
-            f"{found.seconds:.1f} s on {found.device}."
+            f"{found.seconds:.1f} s on {found.device}.{turned}"
         )
         if self._preferences.autoplay:
             self.replay.player.play()
