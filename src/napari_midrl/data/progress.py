@@ -50,6 +50,27 @@ class SearchProgress(Progress):
     box_sizes_mm: npt.NDArray[np.float64] | None = None
 
 
+def relayed(
+    task: Generator[Progress, None, Result], change: Callable[[Progress], Progress]
+) -> Generator[Progress, None, Result]:
+    """Pass a long task on, every report changed, and return its result.
+
+    Parameters
+    ----------
+    task
+        Generator that yields progress and returns its result.
+    change
+        From a report to the one that is passed on.
+    """
+    while True:
+        try:
+            progress = next(task)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+        yield change(progress)
+
+
 def finish(
     task: Generator[Progress, Any, Result],
     show: Callable[[Progress], object] | None = None,

@@ -11,7 +11,7 @@ import torch
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
 from napari_midrl.agents.dense_search import search
 from napari_midrl.agents.upright import UNTURNED, Arrangement
-from napari_midrl.data.progress import SearchProgress
+from napari_midrl.data.progress import SearchProgress, relayed
 from napari_midrl.data.trajectory import Localization
 from napari_midrl.errors import PackError, SearchError
 from napari_midrl.localizers.device import pick_device
@@ -175,7 +175,9 @@ class MidrlLocalizer:
         rows = [self._landmarks.index(name) for name in wanted]
         for look in range(arrangement.max_looks):
             looking = self._look(turn, self._landmarks, volume, settings, device)
-            results, trajectories = yield from _of_rows(looking, rows)
+            results, trajectories = yield from relayed(
+                looking, lambda report: _of_rows(report, rows)
+            )
             further = arrangement.next_turn(turn, results)
             if further is None or look + 1 == arrangement.max_looks:
                 break
@@ -195,34 +197,19 @@ class MidrlLocalizer:
         agents = [self._landmarks.index(name) for name in names]
         turned = volume if turn is UNTURNED else turn.applied(volume)
         looking = search(network, names, agents, turned, settings, device)
-        while True:
-            try:
-                progress = next(looking)
-            except StopIteration as stop:
-                found: Found = stop.value
-                return found
-            if turn is not UNTURNED:
-                progress = _carried_back(progress, turn)
-            yield progress
+        if turn is UNTURNED:
+            return looking
+        return relayed(looking, lambda report: _carried_back(report, turn))
 
 
-def _of_rows(
-    looking: Generator[Progress, None, Found], rows: list[int]
-) -> Generator[Progress, None, Found]:
-    """Pass a search on with the reports of some of its landmarks."""
-    while True:
-        try:
-            progress = next(looking)
-        except StopIteration as stop:
-            found: Found = stop.value
-            return found
-        if isinstance(progress, SearchProgress):
-            where, boxes = progress.positions_lps_mm, progress.box_sizes_mm
-            if where is not None and boxes is not None:
-                progress = replace(
-                    progress, positions_lps_mm=where[rows], box_sizes_mm=boxes[rows]
-                )
-        yield progress
+def _of_rows(report: Progress, rows: list[int]) -> Progress:
+    """Return a report of some of its landmarks."""
+    if not isinstance(report, SearchProgress):
+        return report
+    where, boxes = report.positions_lps_mm, report.box_sizes_mm
+    if where is None or boxes is None:
+        return report
+    return replace(report, positions_lps_mm=where[rows], box_sizes_mm=boxes[rows])
 
 
 def _carried_back(progress: Progress, turn: Turn) -> Progress:

@@ -197,6 +197,14 @@ RECIPE = Recipe(
             n_starts=128,
             n_fine_landmarks=8,
         ),
+        _stage(
+            n_updates=1400,
+            learning_rate=7e-4,
+            rotation_degrees=25.0,
+            remap=0.6,
+            n_starts=128,
+            n_fine_landmarks=8,
+        ),
     ),
     make_cases=brain_cases,
     data=(

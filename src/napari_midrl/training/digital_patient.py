@@ -137,12 +137,12 @@ _VIEW = ViewSettings(
 
 
 def _stage(
-    n_updates: int, learning_rate: float, n_starts: int
+    n_updates: int, learning_rate: float, n_starts: int, n_fine_landmarks: int = 8
 ) -> DenseTrainingSettings:
     return DenseTrainingSettings(
         n_updates=n_updates,
         n_starts=n_starts,
-        n_fine_landmarks=8,
+        n_fine_landmarks=n_fine_landmarks,
         learning_rate=learning_rate,
         outside_weight=0.1,
         view=_VIEW,
@@ -170,7 +170,11 @@ RECIPE = Recipe(
         "prostate": "center of the prostate",
     },
     config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=8.0),
-    stages=(_stage(6500, 2e-3, 192), _stage(4000, 1.2e-3, 128)),
+    stages=(
+        _stage(6500, 2e-3, 192),
+        _stage(4000, 1.2e-3, 128),
+        _stage(4000, 1e-3, 128, n_fine_landmarks=10),
+    ),
     make_cases=digital_cases,
     data=(
         f"{N_PATIENTS} procedural digital patients (numbers {FIRST_TRAINING_SEED} to "
@@ -184,9 +188,9 @@ RECIPE = Recipe(
         "and a start for fine-tuning."
     ),
     limits=(
-        "Not a medical device. Never saw a real patient in training. Sees about 8 mm, "
-        "steps of 4 mm: single landmarks, nipples above all, are missed by more than "
-        "10 mm now and then. Knows whole bodies from shoulder to mid-calf; one body "
+        "Not a medical device. Never saw a real patient in training. Sees about 4 mm: "
+        "single landmarks, nipples above all, are missed by more than 10 mm now and "
+        "then. Knows whole bodies from shoulder to mid-calf; one body "
         "region may be mistaken for another in small fields of view, and breast and "
         "prostate acquisitions were not measured. A prostate may be sought in women."
     ),

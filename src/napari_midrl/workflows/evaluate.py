@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from napari_midrl.data.progress import Progress
+from napari_midrl.data.progress import Progress, relayed
 from napari_midrl.errors import InputError, LandmarkFileError, SearchError
 from napari_midrl.evaluation.findings import findings_of, known_positions
 from napari_midrl.evaluation.outcome import Evaluation, PackUsed
@@ -243,10 +243,4 @@ def _shown_as(
     task: Generator[Progress, None, Result], done: int, total: int, text: str
 ) -> Generator[Progress, None, Result]:
     """Pass a task's reports on as reports of the whole evaluation."""
-    while True:
-        try:
-            report = next(task)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
-        yield Progress(done, total, f"{text}: {report.text}")
+    return relayed(task, lambda r: Progress(done, total, f"{text}: {r.text}"))

@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_midrl.data.progress import Progress
+from napari_midrl.data.progress import Progress, relayed
 from napari_midrl.errors import InputError
 from napari_midrl.io.model_store import write_pack
 from napari_midrl.training.recipes import PublishedRecipe
@@ -184,12 +184,9 @@ def _logged(
 ) -> Generator[Progress, None, Result]:
     """Pass a training on and write a line for every report of an update."""
     begun = time.perf_counter()
-    while True:
-        try:
-            progress = next(training)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
+
+    def write(progress: Progress) -> Progress:
+        nonlocal begun
         if progress.done > 0:
             now = time.perf_counter()
             entry = {"update": progress.done, **(progress.metrics or {})}
@@ -197,7 +194,9 @@ def _logged(
             begun = now
             with log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
-        yield progress
+        return progress
+
+    return relayed(training, write)
 
 
 def _card(
