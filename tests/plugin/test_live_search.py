@@ -5,6 +5,7 @@ import numpy as np
 from napari_midrl.data.progress import SearchProgress
 from napari_midrl.plugin import scene
 from napari_midrl.plugin.scene import LiveSearch
+from napari_midrl.plugin.views import Legend
 
 
 def report(done, place_mm):
@@ -24,3 +25,16 @@ def test_no_trail_leads_to_the_starts_of_a_second_look(make_napari_viewer, monke
     live.show(report(0, 90))
     live.show(report(0, 92))
     assert np.abs(trails.data[:, 1]).max() == 2
+
+
+def test_a_legend_that_would_cover_the_image_is_left_out(make_napari_viewer):
+    viewer = make_napari_viewer()
+    legend = Legend(viewer)
+
+    def listed():
+        return [k for k in viewer.canvas.overlays if k.startswith("midrl_legend")]
+
+    legend.show([f"point {n}" for n in range(10)], {})
+    assert len(listed()) == 10
+    legend.show([f"point {n}" for n in range(32)], {})
+    assert listed() == []

@@ -201,8 +201,8 @@ def landmarks_layer(landmarks: LandmarkSet, colors: Colors, *, name: str) -> Lay
             ],
         },
         "text": {
-            # The leading space keeps the name clear of its star at any zoom.
-            "string": "\N{EM SPACE}{label}",
+            # Leading spaces keep the name clear of star and box at any zoom.
+            "string": "\N{EM SPACE}\N{EM SPACE}{label}",
             "size": 11,
             "color": {"array": faces or [rgba("#FFFFFF")], "default": "white"},
             "anchor": "upper_left",

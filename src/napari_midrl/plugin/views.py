@@ -183,6 +183,10 @@ class PatientLetters:
             self._viewer.canvas.overlays.pop(f"midrl_{edge}", None)
 
 
+MOST_LISTED = 16
+"""Landmarks in a legend; more would cover the image, and the dock lists them too."""
+
+
 class Legend:
     """Names of the landmarks in their colors, in the corner of the canvas.
 
@@ -197,8 +201,10 @@ class Legend:
         self._keys: list[str] = []
 
     def show(self, names: Sequence[str], colors: Colors) -> None:
-        """List these landmarks, replacing the ones before."""
+        """List these landmarks, replacing the ones before; too many are not listed."""
         self.clear()
+        if len(names) > MOST_LISTED:
+            return
         # A fresh dictionary key each, so that napari makes a fresh visual.
         for n, name in enumerate(names):
             key = f"midrl_legend_{n}"
