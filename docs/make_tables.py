@@ -35,6 +35,7 @@ CELL_KEYS = (
     "iou_mean",
     "dice_mean",
 )
+COLUMNS = ("T1w", "T2w", "PD", "Dixon water")
 DIGITAL_COMMAND = (
     "midrl evaluate digital-patient phantom:0-19 --sequence T1w --sequence T2w "
     '--sequence "Dixon water"'
@@ -85,7 +86,7 @@ def main() -> None:
 
 def digital_table(report: dict[str, Any]) -> list[str]:
     errors = errors_of(report)
-    sequences = list(dict.fromkeys(sequence for _, sequence in errors))
+    sequences = sequences_of(errors)
     landmarks = list(dict.fromkeys(landmark for landmark, _ in errors))
     rows = [
         "**`digital-patient`** on 20 digital patients it has not learned from (numbers "
@@ -108,7 +109,7 @@ def digital_table(report: dict[str, Any]) -> list[str]:
 
 def brain_table(upright: dict[str, Any], posed: dict[str, Any]) -> list[str]:
     lying, turned = errors_of(upright), errors_of(posed)
-    sequences = list(dict.fromkeys(sequence for _, sequence in lying))
+    sequences = sequences_of(lying)
     n_poses = len(pooled(turned, "AC", sequences[0]))
     rows = [
         "**`brain-afids`** on the template MNI152Lin, held back from training, as it "
@@ -146,6 +147,11 @@ def errors_of(report: dict[str, Any]) -> dict[tuple[str, str], list[float]]:
         key = finding["landmark"], finding["sequence"]
         errors.setdefault(key, []).append(error_mm(finding))
     return errors
+
+
+def sequences_of(errors: dict[tuple[str, str], list[float]]) -> list[str]:
+    found = {sequence for _, sequence in errors}
+    return [s for s in COLUMNS if s in found] + sorted(found.difference(COLUMNS))
 
 
 def error_mm(finding: dict[str, Any]) -> float:
