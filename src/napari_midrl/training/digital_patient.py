@@ -190,8 +190,10 @@ RECIPE = Recipe(
     limits=(
         "Not a medical device. Never saw a real patient in training. Sees about 4 mm: "
         "single landmarks, nipples above all, are missed by more than 10 mm now and "
-        "then. Knows whole bodies from shoulder to mid-calf; one body "
-        "region may be mistaken for another in small fields of view, and breast and "
-        "prostate acquisitions were not measured. A prostate may be sought in women."
+        "then. Knows whole bodies from shoulder to mid-calf. In breast images of 3 "
+        "women nipples were found within 6 mm, in prostate images of 5 men the "
+        "prostate within 8 mm, subtraction and diffusion included; trochanters at the "
+        "rim of prostate images are missed by 4 to 5 cm: seek what the image is of. A "
+        "prostate is found in women, too."
     ),
 )
