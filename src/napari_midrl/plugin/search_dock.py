@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_midrl.data.progress import Progress, SearchProgress
@@ -40,6 +40,7 @@ from napari_midrl.plugin.result_rows import (
     row_of_result,
     rows_of_walk,
 )
+from napari_midrl.plugin.saving_task import SavingTask
 from napari_midrl.plugin.scene import LiveSearch
 from napari_midrl.plugin.views import (
     SLAB_MM,
@@ -100,7 +101,6 @@ class SearchDock(QWidget):
         self._source: Image | None = None
         self._landmark_layer: Points | None = None
         self._colors: Colors = {}
-        self._movie: Generator[Progress, None, Path] | None = None
         self._closed = False
         self.found: Localization | None = None
 
@@ -115,9 +115,7 @@ class SearchDock(QWidget):
         self.replay = Replay(
             napari_viewer, self.ui.playback, self.ui.plot, self._planes, self
         )
-        self._movie_timer = QTimer(self)
-        self._movie_timer.setInterval(0)
-        self._movie_timer.timeout.connect(self._on_movie_tick)
+        self._movie = SavingTask(self)
         self._connect()
         self._show_preferences()
         self._show_packs()
@@ -140,6 +138,8 @@ class SearchDock(QWidget):
         ui.save_landmarks.clicked.connect(self._on_save_landmarks)
         ui.save_trajectories.clicked.connect(self._on_save_trajectories)
         ui.save_movie.clicked.connect(self._on_save_movie)
+        self._movie.reported.connect(ui.form.show_progress)
+        self._movie.ended.connect(self._on_movie_ended)
         self.replay.player.frame_changed.connect(self._on_replayed)
         self.replay.player.playing_changed.connect(self._on_replayed)
 
@@ -256,8 +256,7 @@ class SearchDock(QWidget):
 
     def cancel(self) -> None:
         """Stop what runs; the window is free at once."""
-        if self._movie is not None:
-            self._end_movie("Movie cancelled.")
+        self._movie.stop("Movie cancelled.")
         if self._task is None:
             return
         self._task.stop()
@@ -499,37 +498,22 @@ class SearchDock(QWidget):
 
     def save_movie(self, path: Path) -> None:
         """Write a movie beside the user's work; replaces the file."""
-        self._movie = self.movie(path)
+        self._movie.start(self.movie(path))
         self.ui.form.set_running(True)
         self._update_saving()
-        self._movie_timer.start()
 
     def _draw_frame(self, frame: int) -> Any:
         self.show_as_played(frame)
         return self._viewer.screenshot(canvas_only=True, flash=False)
 
-    def _on_movie_tick(self) -> None:
-        if self._movie is None:
-            return
-        try:
-            self.ui.form.show_progress(next(self._movie))
-        except StopIteration as stop:
-            self._end_movie(f"Saved {stop.value}")
-        except (MidrlError, OSError, ValueError) as error:
-            self._end_movie(f"Not saved: {error_text(error)}", error=True)
-
-    def _end_movie(self, text: str, *, error: bool = False) -> None:
-        self._movie_timer.stop()
-        if self._movie is not None:
-            self._movie.close()
-        self._movie = None
+    def _on_movie_ended(self, text: str, error: bool) -> None:
         self._on_replayed()
         self.ui.form.set_running(self.is_running)
         self.ui.form.show_status(text, error=error)
         self._update_saving()
 
     def _update_saving(self) -> None:
-        busy = self.is_running or self._movie is not None
+        busy = self.is_running or self._movie.is_running
         has_walks = self.found is not None and bool(self.found.trajectories)
         for button, ready, tooltip in (
             (self.ui.save_landmarks, self.found is not None, SAVE_LANDMARKS),
