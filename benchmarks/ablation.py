@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     Test = tuple[Volume, LandmarkSet]
 
 CONFIG = replace(RECIPE.config, base_mm=4.0)
-BASE = replace(RECIPE.stages[0], n_updates=300, n_starts=96, n_fine_landmarks=3, seed=0)
+BASE = replace(RECIPE.stages[0], n_updates=600, n_starts=96, n_fine_landmarks=3, seed=0)
 VARIANTS: dict[str, DenseTrainingSettings] = {
     "as shipped": BASE,
     "discount 0.9 (published)": replace(BASE, rule=Targets(discount=0.9)),
