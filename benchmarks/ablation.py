@@ -114,7 +114,10 @@ def one_run(
 
 
 def errors_mm(network: DenseQNetwork, tests: list[Test]) -> np.ndarray:
-    """Return the distance of every start's end, shape (n,): none can be left out."""
+    """Return how far every agent ended from its landmark, shape (n,).
+
+    Of agents, not of their consensus, which may leave a landmark out.
+    """
     localizer = MidrlLocalizer("ablation", LANDMARKS, network)
     errors = []
     for volume, truth in tests:

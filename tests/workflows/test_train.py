@@ -21,9 +21,9 @@ from napari_midrl.localizers.midrl import MidrlLocalizer
 from napari_midrl.localizers.packs import localizer_of
 from napari_midrl.training.dense_loop import DenseTrainingSettings
 from napari_midrl.training.recipes import PublishedRecipe, Recipe
-from napari_midrl.training.views import TrainingCase, ViewSettings
+from napari_midrl.training.views import TrainingCase, ViewSettings, mean_arrangement
 from napari_midrl.workflows import train
-from napari_midrl.workflows.train import RECIPES, mean_arrangement, train_pack
+from napari_midrl.workflows.train import RECIPES, train_pack
 
 CHECKPOINT = "stage-1/checkpoint.safetensors"
 

@@ -37,12 +37,15 @@ from napari_midrl.agents.history import (
     voxel_schedule,
 )
 from napari_midrl.agents.networks import Architecture, MidrlNet2d, MidrlNet3d
+from napari_midrl.agents.preprocessing import own_slice_axis
 from napari_midrl.agents.schedule import PUBLISHED_EPSILON
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
     from torch import Tensor
+
+    from napari_midrl.geometry.grid import VoxelGrid
 
 
 class ScaleUnit(StrEnum):
@@ -123,6 +126,10 @@ class Preset:
     epsilon_points: tuple[tuple[float, float], ...] = PUBLISHED_EPSILON
     consensus_radius_mm: float = 10.0
     min_agreement: float = 0.5
+
+    def slice_axis_in(self, grid: VoxelGrid) -> str:
+        """Return the patient axis across the slices of a volume."""
+        return self.slice_axis or own_slice_axis(grid)
 
     def scaled(self, n_updates: int) -> Preset:
         """Return the preset for a training of another length.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_midrl.agents.preprocessing import axis_order, own_slice_axis
+from napari_midrl.agents.preprocessing import axis_order
 from napari_midrl.data.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def box_sizes_mm(grid: VoxelGrid, preset: Preset) -> npt.NDArray[np.float64]:
     thin = np.array(preset.rules.roi_size) == 1
     edges_mm = np.where(thin, grid.spacing_mm, edges_mm)
     sizes_mm = np.empty_like(edges_mm)
-    sizes_mm[:, axis_order(preset.slice_axis or own_slice_axis(grid))] = edges_mm
+    sizes_mm[:, axis_order(preset.slice_axis_in(grid))] = edges_mm
     return sizes_mm
 
 

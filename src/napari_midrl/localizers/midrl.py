@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,8 +14,9 @@ from napari_midrl.agents.dense_search import search
 from napari_midrl.agents.upright import UNTURNED, Arrangement
 from napari_midrl.data.progress import SearchProgress, relayed
 from napari_midrl.data.trajectory import Localization
-from napari_midrl.errors import PackError, SearchError
+from napari_midrl.errors import SearchError
 from napari_midrl.localizers.device import pick_device
+from napari_midrl.localizers.weights import fitting_its_card, loaded_network
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -77,22 +79,14 @@ class MidrlLocalizer:
             If the weights do not fit the architecture its card names.
         """
         card = pack.card
-        try:
-            config = DenseQConfig(n_landmarks=len(card.landmarks), **card.config)
-            # Without memory of its own until the weights prove to fit: the numbers
-            # of the card are a stranger's.
-            with torch.device("meta"):
-                network = DenseQNetwork(config)
-            weights = {k: torch.from_numpy(v.copy()) for k, v in pack.tensors.items()}
-            network.load_state_dict(weights, assign=True)
+        names = tuple(card.landmarks)
+        with fitting_its_card(pack):
+            config = DenseQConfig(n_landmarks=len(names), **card.config)
+            network = loaded_network(pack, lambda: DenseQNetwork(config))
             arrangement = None
             if card.arrangement is not None:
                 arrangement = Arrangement(**card.arrangement.model_dump())
-            names = tuple(card.landmarks)
             return cls(card.name, names, network, card.weights_sha256, arrangement)
-        except (TypeError, ValueError, RuntimeError) as error:
-            cause = f"the weights do not fit the model card: {error}"
-            raise PackError(cause, pack.folder) from error
 
     @property
     def name(self) -> str:
@@ -127,15 +121,9 @@ class MidrlLocalizer:
             raise SearchError(msg)
         device = pick_device(settings.device)
         try:
-            if self._arrangement is None:
-                turn = UNTURNED
-                results, trajectories = yield from self._look(
-                    turn, names, volume, settings, device
-                )
-            else:
-                turn, results, trajectories = yield from self._look_upright(
-                    self._arrangement, names, volume, settings, device
-                )
+            turn, (results, trajectories) = yield from self._looks(
+                names, volume, settings, device
+            )
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -156,69 +144,64 @@ class MidrlLocalizer:
             turned_degrees=turn.degrees,
         )
 
-    def _look_upright(
+    def _looks(
         self,
-        arrangement: Arrangement,
         wanted: tuple[str, ...],
         volume: Volume,
         settings: SearchSettings,
         device: str,
-    ) -> Generator[
-        Progress, None, tuple[Turn, tuple[LandmarkResult, ...], tuple[Trajectory, ...]]
-    ]:
+    ) -> Generator[Progress, None, tuple[Turn, Found]]:
         """Search, and again for as long as the patient seems turned.
 
-        All landmarks are sought, whichever are wanted: together they tell the turn.
-        Reports are of those that are wanted.
+        With an arrangement all landmarks are sought, whichever are wanted: together
+        they tell the turn. Reports are of those that are wanted, in the patient;
+        what is returned is as found in the volume turned.
         """
+        arrangement = self._arrangement
+        sought = wanted if arrangement is None else self._landmarks
+        rows = [sought.index(name) for name in wanted]
+        agents = [self._landmarks.index(name) for name in sought]
+        network = self._network.to(device)
         turn = UNTURNED
-        rows = [self._landmarks.index(name) for name in wanted]
-        for look in range(arrangement.max_looks):
-            looking = self._look(turn, self._landmarks, volume, settings, device)
-            results, trajectories = yield from relayed(
-                looking, lambda report: _of_rows(report, rows)
+        n_looks = 1 if arrangement is None else arrangement.max_looks
+        for look in range(1, n_looks + 1):
+            found: Found = yield from relayed(
+                search(network, sought, agents, turn.applied(volume), settings, device),
+                partial(_of_the_patient, turn=turn, rows=rows),
             )
-            further = arrangement.next_turn(turn, results)
-            if further is None or look + 1 == arrangement.max_looks:
+            if arrangement is None or look == n_looks:
+                break
+            further = arrangement.next_turn(turn, found[0])
+            if further is None:
                 break
             turn = further
-        return turn, results, trajectories
-
-    def _look(
-        self,
-        turn: Turn,
-        names: tuple[str, ...],
-        volume: Volume,
-        settings: SearchSettings,
-        device: str,
-    ) -> Generator[Progress, None, Found]:
-        """Search the volume as turned, reporting positions in the patient."""
-        network = self._network.to(device)
-        agents = [self._landmarks.index(name) for name in names]
-        turned = volume if turn is UNTURNED else turn.applied(volume)
-        looking = search(network, names, agents, turned, settings, device)
-        if turn is UNTURNED:
-            return looking
-        return relayed(looking, lambda report: _carried_back(report, turn))
+        return turn, found
 
 
-def _of_rows(report: Progress, rows: list[int]) -> Progress:
-    """Return a report of some of its landmarks."""
+def _of_the_patient(report: Progress, turn: Turn, rows: list[int]) -> Progress:
+    """Return a report of a look at a turned volume as one of the patient.
+
+    Parameters
+    ----------
+    report
+        Of all landmarks sought.
+    turn
+        How the volume was turned.
+    rows
+        Landmarks it shall be of.
+    """
+    text = report.text
+    if turn is not UNTURNED:
+        text = f"turned by {turn.degrees:.0f} degrees: {text}"
     if not isinstance(report, SearchProgress):
-        return report
+        return replace(report, text=text)
     where, boxes = report.positions_lps_mm, report.box_sizes_mm
-    if where is None or boxes is None:
-        return report
-    return replace(report, positions_lps_mm=where[rows], box_sizes_mm=boxes[rows])
-
-
-def _carried_back(progress: Progress, turn: Turn) -> Progress:
-    """Return a report of a look at a turned volume as one of the patient."""
-    text = f"turned by {turn.degrees:.0f} degrees: {progress.text}"
-    if isinstance(progress, SearchProgress) and progress.positions_lps_mm is not None:
-        here = turn.to_patient(progress.positions_lps_mm)
-        return replace(progress, text=text, positions_lps_mm=here)
-    return replace(progress, text=text)
+    return replace(
+        report,
+        text=text,
+        positions_lps_mm=None if where is None else turn.to_patient(where[rows]),
+        box_sizes_mm=None if boxes is None else boxes[rows],
+    )
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -7,19 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from napari_midrl.agents.preprocessing import (
     axis_order,
     cut_slice,
     oriented_volume,
-    own_slice_axis,
 )
 from napari_midrl.agents.presets import PRESETS, TrainedAgents
 from napari_midrl.agents.search import StepwiseSearch, result_of
 from napari_midrl.data.trajectory import Localization
-from napari_midrl.errors import PackError, SearchError
+from napari_midrl.errors import SearchError
 from napari_midrl.localizers.device import pick_device
+from napari_midrl.localizers.weights import fitting_its_card, loaded_network
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -68,18 +67,12 @@ class PublishedLocalizer:
             If the weights do not fit the preset its card names.
         """
         card = pack.card
-        try:
+        names = tuple(card.landmarks)
+        with fitting_its_card(pack):
             preset = _preset_of(card.architecture, **card.config)
-            with torch.device("meta"):
-                network = preset.make_network(len(card.landmarks))
-            weights = {k: torch.from_numpy(v.copy()) for k, v in pack.tensors.items()}
-            network.load_state_dict(weights, assign=True)
-        except (TypeError, ValueError, RuntimeError) as error:
-            cause = f"the weights do not fit the model card: {error}"
-            raise PackError(cause, pack.folder) from error
-        agents = TrainedAgents(
-            preset, tuple(card.landmarks), weights, card.training.n_updates
-        )
+            network = loaded_network(pack, lambda: preset.make_network(len(names)))
+        weights = network.state_dict()
+        agents = TrainedAgents(preset, names, weights, card.training.n_updates)
         return cls(agents, None, card.name, card.weights_sha256)
 
     @property
@@ -113,7 +106,7 @@ class PublishedLocalizer:
             If the volume has no such slice.
         """
         preset = self._agents.preset
-        axis = slice_axis or preset.slice_axis or own_slice_axis(volume.grid)
+        axis = slice_axis or preset.slice_axis_in(volume.grid)
         preset = replace(preset, slice_axis=axis)
         chosen = cut_slice(oriented_volume(volume, axis), index)
         left, posterior, superior = chosen.grid.center_lps_mm.tolist()
@@ -183,8 +176,7 @@ class PublishedLocalizer:
     def _searched_part(self, volume: Volume) -> Volume:
         """Return the volume, or the slice of it, as the agents look at it."""
         preset = self._agents.preset
-        axis = preset.slice_axis or own_slice_axis(volume.grid)
-        oriented = oriented_volume(volume, axis)
+        oriented = oriented_volume(volume, preset.slice_axis_in(volume.grid))
         if not preset.one_agent:
             return oriented
         if self._slice_through_lps_mm is None:

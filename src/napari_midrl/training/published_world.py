@@ -13,7 +13,6 @@ from napari_midrl.agents.preprocessing import (
     cut_slice,
     gray_values,
     oriented_volume,
-    own_slice_axis,
 )
 from napari_midrl.errors import InputError
 
@@ -49,9 +48,7 @@ def world_of(preset: Preset, cases: Sequence[Case], device: str) -> World:
         [] for _ in ([0] if preset.one_agent else landmarks)
     ]
     for volume, points in cases:
-        oriented = oriented_volume(
-            volume, preset.slice_axis or own_slice_axis(volume.grid)
-        )
+        oriented = oriented_volume(volume, preset.slice_axis_in(volume.grid))
         if not preset.one_agent:
             volumes.append(oriented)
         for name, point in points.items():

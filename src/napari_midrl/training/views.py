@@ -16,8 +16,11 @@ from torch.nn import functional
 
 from napari_midrl.agents.dense_lookup import CUBE_SIZE
 from napari_midrl.agents.dense_network import COARSEST_LEVEL
+from napari_midrl.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Generator, Tensor
 
 
@@ -43,6 +46,25 @@ class TrainingCase:
     spacing_mm: Tensor
     origin_lps_mm: Tensor
     targets_lps_mm: Tensor
+
+
+def mean_arrangement(
+    cases: Sequence[TrainingCase],
+) -> list[tuple[float, float, float]]:
+    """Return how landmarks lie to each other in the mean case, LPS mm.
+
+    Raises
+    ------
+    InputError
+        If a case lacks a landmark: its middle would not be that of the others.
+    """
+    each = torch.stack([case.targets_lps_mm for case in cases]).double()
+    if each.isnan().any():
+        msg = "an arrangement needs every landmark in every case"
+        raise InputError(msg)
+    mean = (each - each.mean(dim=1, keepdim=True)).mean(dim=0)
+    rows = [tuple(round(x, 3) for x in row) for row in mean.tolist()]
+    return [(x, y, z) for x, y, z in rows]
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,12 @@ from napari_midrl.io.model_store import write_pack
 from napari_midrl.training.recipes import PublishedRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator
     from pathlib import Path
 
     from torch import Tensor
 
     from napari_midrl.training.recipes import Recipe
-    from napari_midrl.training.views import TrainingCase
 
     Made = Generator[Progress, None, tuple[dict[str, Any], dict[str, Tensor]]]
 
@@ -96,6 +95,7 @@ def _dense_agents(
     """Train the stages of a recipe; return the model card and the weights."""
     # Torch takes seconds to import; only those who train pay for it.
     from napari_midrl.training.dense_loop import train_dense
+    from napari_midrl.training.views import mean_arrangement
 
     stages = tuple(
         # Another seed per stage, or a second stage would see the first one's views.
@@ -226,28 +226,6 @@ def _card(
         "intended_use": recipe.intended_use,
         "limits": recipe.limits,
     }
-
-
-def mean_arrangement(
-    cases: Sequence[TrainingCase],
-) -> list[tuple[float, float, float]]:
-    """Return how landmarks lie to each other in the mean case, LPS mm.
-
-    Raises
-    ------
-    InputError
-        If a case lacks a landmark: its middle would not be that of the others.
-    """
-    # Torch takes seconds to import; only those who train pay for it.
-    import torch
-
-    each = torch.stack([case.targets_lps_mm for case in cases]).double()
-    if each.isnan().any():
-        msg = "an arrangement needs every landmark in every case"
-        raise InputError(msg)
-    mean = (each - each.mean(dim=1, keepdim=True)).mean(dim=0)
-    rows = [tuple(round(x, 3) for x in row) for row in mean.tolist()]
-    return [(x, y, z) for x, y, z in rows]
 
 
 def _logged_seconds(log: Path) -> float:
