@@ -9,7 +9,7 @@ from napari_midrl.agents.dense_learning import _n_step_returns as n_step_returns
 from napari_midrl.agents.dense_lookup import Scale
 from napari_midrl.agents.dense_network import QField
 
-SCALE = Scale(1.0, 1)
+SCALE = Scale(1.0, 1, box=12)
 FAR_FROM_ANY_BORDER = (torch.full((3,), -100.0), torch.full((3,), 100.0))
 
 

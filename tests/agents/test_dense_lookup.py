@@ -6,8 +6,10 @@ import torch
 from napari_midrl.agents.dense_lookup import (
     ACTION_NAMES,
     COARSE_SCALES,
+    DETAIL,
     DIRECTIONS,
-    FINE_SCALES,
+    FINE,
+    last_scales,
     move,
     reward,
 )
@@ -85,8 +87,21 @@ def test_trying_to_leave_costs_a_whole_step():
 
 def test_every_scale_steps_half_of_the_one_before():
     """The finer scale then reaches all that the coarser one can leave."""
-    steps = [scale.step for scale in (*COARSE_SCALES, *FINE_SCALES)]
-    assert steps == [4.0, 2.0, 1.0, 0.5]
+    fine = (*COARSE_SCALES, *FINE.scales)
+    steps = [scale.step for scale in (*fine, *last_scales(fine[-1]))]
+    assert steps == [4.0, 2.0, 1.0, 0.5, 0.25, 0.125]
+
+
+def test_the_detail_begins_where_the_fine_cubes_end():
+    """What they show is new; a step as long as the last one can use it."""
+    steps = [scale.step for scale in (*DETAIL.scales, *last_scales(DETAIL.scales[-1]))]
+    assert steps == [0.5, 0.25, 0.125, 0.0625]
+    assert DETAIL.level == FINE.level / 2
+
+
+@pytest.mark.parametrize("closeup", [FINE, DETAIL])
+def test_features_of_a_close_up_are_blocks_of_two_voxels(closeup):
+    assert closeup.level * closeup.voxels_per_unit == 2
 
 
 def test_where_there_is_nothing_to_find_every_move_is_lost():

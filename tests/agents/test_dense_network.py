@@ -1,5 +1,7 @@
 """The dense Q-network: what its look-ups mean, and where its voxels lie."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -33,14 +35,14 @@ def voxel_centers(shape, level):
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
 
 
-@pytest.mark.parametrize("level", [1, 2, 4, 8])
+@pytest.mark.parametrize("level", [0.5, 1, 2, 4, 8])
 def test_a_linear_function_of_position_is_read_back_exactly(level):
     """A half-voxel error at any level would show as a constant offset."""
     slope = torch.tensor([0.3, -0.7, 1.1])
     centers = voxel_centers((5, 6, 7), level)
     maps = (centers @ slope + 2)[None, None]
     low, high = centers[0, 0, 0], centers[-1, -1, -1]
-    generator = torch.Generator().manual_seed(level)
+    generator = torch.Generator().manual_seed(int(8 * level))
     positions = low + torch.rand(1, 40, 3, generator=generator) * (high - low)
     seen = interpolate(maps, positions, level)
     assert seen.shape == (1, 40, 1)
@@ -139,7 +141,7 @@ def test_a_cube_sees_the_features_at_its_own_place(network):
     corner = torch.tensor([[7.25, 8.0, 9.0], [3.0, 8.0, 9.0]])
     with torch.inference_mode():
         network.refine(torch.zeros(2, 8, 8, 8), features, corner, torch.tensor([0, 1]))
-    along_i = seen["context"][:, 0, :, 0, 0]
+    along_i = seen["context"][:, :, 0, 0, 0]
     expected = corner[:, :1] + torch.arange(4.0)
     torch.testing.assert_close(along_i, expected, rtol=0, atol=1e-4)
 
@@ -157,6 +159,38 @@ def test_a_cube_is_judged_by_the_agent_it_serves(network):
     assert one.level == half.level == 1
     q_values = one(torch.zeros(2, 1, 3))[:, 0]
     assert q_values.tolist() == [[12, 13, 14, 15, 16, 17], [0, 1, 2, 3, 4, 5]]
+
+
+def test_a_detail_cube_sees_the_fine_features_at_its_own_place():
+    """The context handed to the detail part is what the fine part saw there."""
+    torch.manual_seed(0)
+    network = DenseQNetwork(replace(TINY, has_detail=True)).eval()
+    seen = {}
+
+    def remember(_module, arguments):
+        seen["context"] = arguments[1]
+
+    network.detail_part.register_forward_pre_hook(remember)
+    fine = voxel_centers((16, 16, 16), 1)[..., 1][None, None].expand(2, 8, -1, -1, -1)
+    corners = torch.tensor([[4.0, 3.5, 2.0], [4.0, 6.25, 5.0]])
+    with torch.inference_mode():
+        half, quarter = network.look_at_detail(
+            torch.zeros(2, 8, 8, 8), fine, corners, torch.tensor([0, 1])
+        )
+    along_j = seen["context"][:, 0, :, 0, 0]
+    expected = corners[:, 1:2] - 0.25 + 0.5 * torch.arange(4.0)
+    torch.testing.assert_close(along_j, expected, rtol=0, atol=1e-4)
+    assert half.level == quarter.level == 0.5
+
+
+def test_a_pack_without_detail_has_no_weights_for_it():
+    plain, detailed = (
+        DenseQNetwork(replace(TINY, has_detail=has)).state_dict() for has in (0, 1)
+    )
+    extra = set(detailed) - set(plain)
+    assert set(plain) < set(detailed)
+    assert all(name.startswith("detail_part.") for name in extra)
+    assert [len(replace(TINY, has_detail=bool(has)).scales) for has in (0, 1)] == [6, 8]
 
 
 def test_values_are_near_zero_before_training(network):

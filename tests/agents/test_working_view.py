@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from napari_midrl.agents.dense_lookup import CUBE_SIZE
+from napari_midrl.agents.dense_lookup import DETAIL, FINE
 from napari_midrl.agents.dense_network import COARSEST_LEVEL
 from napari_midrl.agents.working_view import MARGIN, MARGIN_MM, cube_at, working_view
 from napari_midrl.data.volume import Volume
@@ -62,19 +62,21 @@ def test_a_painted_blob_is_at_its_place_in_the_view(name):
     assert np.linalg.norm(found_lps_mm - place_lps_mm) < 0.35 * BASE_MM
 
 
+@pytest.mark.parametrize(("closeup", "base_mm"), [(FINE, 2.0), (DETAIL, 4.0)])
 @pytest.mark.parametrize("name", GRIDS)
-def test_a_painted_blob_is_at_its_place_in_a_cube(name):
+def test_a_painted_blob_is_at_its_place_in_a_cube(name, closeup, base_mm):
     grid = GRIDS[name]
     place_lps_mm = grid.center_lps_mm + ASIDE_MM
     volume = painted(grid, place_lps_mm)
-    view = working_view(volume, BASE_MM)
-    corner = view.grid.to_ijk(place_lps_mm) - CUBE_SIZE / 2 + 0.5 + (1.3, -2.2, 0.4)
-    cube = cube_at(volume, view, corner, CUBE_SIZE)
-    assert cube.shape == (2 * CUBE_SIZE,) * 3
-    # Voxels 0 and 1 share block 0, whose center is the corner.
-    found = corner + centroid(cube) / 2 - 0.25
+    view = working_view(volume, base_mm)
+    edge, n = closeup.edge, closeup.voxels_per_unit
+    corner = view.grid.to_ijk(place_lps_mm) - edge / 2 + 0.5 + (1.3, -1.2, 0.4)
+    cube = cube_at(volume, view, corner, edge, n)
+    assert cube.shape == (n * edge,) * 3
+    # The first n voxels along an axis fill the base voxel at the corner.
+    found = corner + (centroid(cube) + 0.5) / n - 0.5
     found_lps_mm = view.grid.to_lps_mm(found)
-    assert np.linalg.norm(found_lps_mm - place_lps_mm) < 0.35 * BASE_MM
+    assert np.linalg.norm(found_lps_mm - place_lps_mm) < 0.35 * base_mm
 
 
 @pytest.mark.parametrize("name", GRIDS)
@@ -82,11 +84,12 @@ def test_a_cube_has_the_intensities_of_the_view(name):
     grid = GRIDS[name]
     volume = painted(grid, grid.center_lps_mm, sigma_mm=12)
     view = working_view(volume, BASE_MM)
-    corner = np.round(view.grid.to_ijk(grid.center_lps_mm)) - CUBE_SIZE / 2
-    cube = cube_at(volume, view, corner, CUBE_SIZE)
-    blocks = cube.reshape(CUBE_SIZE, 2, CUBE_SIZE, 2, CUBE_SIZE, 2).mean((1, 3, 5))
+    corner = np.round(view.grid.to_ijk(grid.center_lps_mm)) - FINE.edge / 2
+    cube = cube_at(volume, view, corner, FINE.edge, 2)
+    n = FINE.edge
+    blocks = cube.reshape(n, 2, n, 2, n, 2).mean((1, 3, 5))
     i, j, k = corner.astype(int)
-    same = view.array[i : i + CUBE_SIZE, j : j + CUBE_SIZE, k : k + CUBE_SIZE]
+    same = view.array[i : i + n, j : j + n, k : k + n]
     assert np.abs(blocks - same).max() < 0.15
 
 
@@ -111,8 +114,8 @@ def test_nothing_is_seen_outside_the_volume_in_a_cube():
     grid = GRIDS["left-handed"]
     volume = painted(grid, grid.center_lps_mm)
     view = working_view(volume, BASE_MM)
-    corner = view.grid.to_ijk(grid.corners_lps_mm[0]) - CUBE_SIZE / 2
-    cube = cube_at(volume, view, corner, CUBE_SIZE)
+    corner = view.grid.to_ijk(grid.corners_lps_mm[0]) - FINE.edge / 2
+    cube = cube_at(volume, view, corner, FINE.edge, 2)
     index = np.stack(np.meshgrid(*map(np.arange, cube.shape), indexing="ij"), -1)
     inside = grid.contains(view.grid.to_lps_mm(corner + index / 2 - 0.25))
     assert 0 < inside.mean() < 1
@@ -129,8 +132,8 @@ def test_scanner_units_do_not_matter(name, gain, shift):
     view, same = working_view(volume, BASE_MM), working_view(other, BASE_MM)
     limit = 1e-4 * view.array.max()
     assert np.abs(view.array - same.array).max() < limit
-    corner = view.grid.to_ijk(grid.corners_lps_mm[0]) - CUBE_SIZE / 2
-    cubes = [cube_at(v, w, corner, 12) for v, w in ((volume, view), (other, same))]
+    corner = view.grid.to_ijk(grid.corners_lps_mm[0]) - FINE.edge / 2
+    cubes = [cube_at(v, w, corner, 12, 2) for v, w in ((volume, view), (other, same))]
     assert np.abs(cubes[0] - cubes[1]).max() < limit
 
 
@@ -138,7 +141,7 @@ def test_a_cube_beyond_the_volume_shows_nothing():
     grid = GRIDS["oblique"]
     volume = painted(grid, grid.center_lps_mm)
     view = working_view(volume, BASE_MM)
-    assert not cube_at(volume, view, view.high + 300, 8).any()
+    assert not cube_at(volume, view, view.high + 300, 8, 2).any()
 
 
 def test_whole_numbers_look_like_fractions():
@@ -166,7 +169,7 @@ def test_the_volume_is_not_changed():
     volume = painted(GRIDS["oblique"], (0, 0, 0))
     before = volume.content_hash
     view = working_view(volume, BASE_MM)
-    cube_at(volume, view, view.low, 8)
+    cube_at(volume, view, view.low, 8, 2)
     assert Volume(volume.array, volume.grid, "again").content_hash == before
 
 

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from torch import nn
 
 from napari_midrl.agents.dense_learning import Targets
-from napari_midrl.agents.dense_lookup import DIRECTIONS
+from napari_midrl.agents.dense_lookup import DETAIL, DIRECTIONS, FINE
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork, GlobalMaps
 from napari_midrl.agents.dense_search import _Leg, _settled
 from napari_midrl.agents.upright import Arrangement
@@ -184,6 +184,56 @@ def test_agents_that_find_no_rest_at_the_last_steps_stay_where_they_had_it():
     assert settled.endpoints[0, :, 0].tolist() == [5, 7.25]
     assert settled.n_moves.tolist() == [[0, 1]]
     assert settled.closed.all()
+
+
+@dataclass(frozen=True)
+class FeaturedField(ExactField):
+    """With what the detail is handed."""
+
+    features: torch.Tensor
+
+
+class Meticulous(Oracle):
+    """Misses by 3 mm in the fine cubes, and sees it in the detail."""
+
+    def __init__(self):
+        super().__init__(OFFSETS[:1])
+        self.config = replace(self.config, has_detail=True)
+
+    def refine(self, cubes, features, corners, landmarks):
+        miss = torch.tensor([1.0, -1.0, 0.5])
+        self.corners = corners
+        return tuple(
+            FeaturedField(field.targets + miss, field.step, corners)
+            for field in super().refine(cubes, features, corners, landmarks)
+        )
+
+    def look_at_detail(self, cubes, fine, corners, landmarks):
+        """Look once more: quarter-unit voxels, the first four in base voxel 0."""
+        assert torch.equal(fine, self.corners)
+        assert ((corners >= 0) & (corners <= FINE.edge - DETAIL.edge)).all()
+        local = torch.stack([centroid(cube) / 4 - 0.375 for cube in cubes])
+        return ExactField(local, 0.5), ExactField(local, 0.25)
+
+
+def test_agents_that_look_at_the_detail_end_at_it():
+    # In a large volume the brightest part of so small a blob would be clipped.
+    place_lps_mm = np.array([3.3, -2.4, 1.2])
+    small = blob(lps_grid((24, 22, 20), (1.6, 1.7, 1.8)), place_lps_mm, sigma_mm=2.5)
+    localizer = MidrlLocalizer("meticulous", NAMES[:1], Meticulous())
+    found = finish(localizer.localize(small, QUICK))
+    missed_mm = np.subtract(found.results[0].position_lps_mm, place_lps_mm)
+    assert np.linalg.norm(missed_mm) < 0.25
+    walk = found.trajectories[0]
+    steps = [4, 2, 1, 0.5, 0.5, 0.25, 0.125, 0.0625]
+    np.testing.assert_array_equal(
+        walk.step_sizes_mm, BASE_MM * np.array(steps)[walk.scales]
+    )
+    # The moves at half a unit that mend the miss belong to the detail.
+    assert {4, 5, 6, 7} <= set(walk.scales)
+    moved_mm = np.diff(walk.positions_lps_mm, axis=0)
+    wanted_mm = walk.step_sizes_mm[:-1, None] * DIRECTIONS.numpy()[walk.actions]
+    np.testing.assert_allclose(moved_mm, wanted_mm, atol=1e-3)
 
 
 def test_the_first_start_is_the_middle_of_the_volume(oracle):

@@ -86,14 +86,22 @@ def test_another_seed_gives_other_weights(whole_run):
     )
 
 
-def test_every_part_of_the_network_learns(whole_run):
-    before = trained(replace(QUICK, n_updates=0))
+@pytest.mark.parametrize("config", [TINY, replace(TINY, has_detail=True)])
+def test_every_part_of_the_network_learns(config):
+    before, after = (
+        weights(finish(train_dense(config, CASES, replace(QUICK, n_updates=n))))
+        for n in (0, 4)
+    )
     untouched = [
-        name
-        for name, tensor in whole_run[0].items()
-        if torch.equal(tensor, before[name])
+        name for name, tensor in after.items() if torch.equal(tensor, before[name])
     ]
     assert not untouched
+
+
+def test_the_detail_learns_from_both_its_scales():
+    config = replace(TINY, has_detail=True)
+    report = next(train_dense(config, CASES, QUICK))
+    assert [f"loss_{n}" in report.metrics for n in range(7)] == [True] * 6 + [False]
 
 
 @pytest.mark.parametrize("stop_after", [2, 3])

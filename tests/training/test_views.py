@@ -5,11 +5,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from napari_midrl.agents.dense_lookup import CUBE_SIZE
+from napari_midrl.agents.dense_lookup import DETAIL, FINE
 from napari_midrl.agents.dense_network import COARSEST_LEVEL
-from napari_midrl.training.views import TrainingCase, ViewSettings, draw_view
+from napari_midrl.training.views import (
+    Surroundings,
+    TrainingCase,
+    ViewSettings,
+    _Rendering,
+    draw_view,
+)
 
 BASE_MM = 2.0
+FIRST = torch.tensor([0])
 SPACING_MM = torch.tensor([1.5, 2.0, 1.8])
 ORIGIN_MM = torch.tensor([-60.0, 35.0, -900.0])
 CLEAN = ViewSettings(
@@ -90,16 +97,64 @@ def test_views_really_differ_in_pose():
     assert (targets.std(dim=0) > 0.5).all()
 
 
+@pytest.mark.parametrize("closeup", [FINE, DETAIL])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_painted_blob_lies_at_the_middle_of_a_cube_around_the_target(seed):
-    view = central_view(seed, replace(CLEAN, elastic_mm=4.0))
-    off = torch.tensor([1.5, -2.25, 0.5])
-    cube = view.cubes((view.targets[0] + off)[None])[0]
-    assert cube.shape == (2 * CUBE_SIZE,) * 3
+def test_the_painted_blob_lies_at_the_middle_of_a_cube_around_the_target(seed, closeup):
+    # In a large case the brightest part of so small a blob would be clipped.
+    small = blob_case((12.3, 10.6, 11.2), shape=(24, 20, 22), sigma_mm=3.0)
+    view = view_of(small, seed, replace(CLEAN, elastic_mm=4.0, whole_share=1.0))
+    off = torch.tensor([0.7, -1.25, 0.5])
+    cube = view.cubes((view.targets[0] + off)[None], FIRST, closeup)[0]
+    n = closeup.voxels_per_unit
+    assert cube.shape == (n * closeup.edge,) * 3
     found = centroid(cube, torch.ones_like(cube, dtype=torch.bool))
-    # Half-unit voxels around the middle of the cube.
-    from_center = (found - (2 * CUBE_SIZE - 1) / 2) / 2
+    from_center = (found - (n * closeup.edge - 1) / 2) / n
     assert (from_center + off).norm() < 0.3
+
+
+NEAR = torch.zeros(13, 13, 13)
+NEAR[5:8, 5:8, 5:8] = 1.0
+BRIGHT_END = torch.zeros(72, 60, 64)
+BRIGHT_END[:6] = 1.0
+SURROUNDED = replace(
+    CENTRAL,
+    images=(BRIGHT_END,),
+    surroundings=Surroundings((NEAR[None],), 1.0, CENTRAL.targets_lps_mm - 6.0),
+)
+"""A cube of 3 mm that shows in the surroundings of the landmark alone."""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_close_ups_see_the_surroundings_and_the_whole_does_not(seed):
+    settings = replace(
+        CLEAN, rotation_degrees=30.0, scale=0.15, elastic_mm=2.0, whole_share=1.0
+    )
+    view = view_of(SURROUNDED, seed, settings)
+    i, j, k = view.targets[0].round().long().tolist()
+    assert not view.array[i - 3 : i + 4, j - 3 : j + 4, k - 3 : k + 4].any()
+    assert view.array.any()
+    off = torch.tensor([0.4, -0.3, 0.2])
+    cube = view.cubes((view.targets[0] + off)[None], FIRST, DETAIL)[0]
+    found = centroid(cube, torch.ones_like(cube, dtype=torch.bool))
+    from_center = (found - (len(cube) - 1) / 2) / DETAIL.voxels_per_unit
+    assert (from_center + off).norm() < 0.15
+    # The corners lie beyond the surroundings, where the case itself is seen.
+    assert not cube[0, 0, 0]
+    assert not cube[-1, -1, -1]
+
+
+def test_slices_of_the_surroundings_are_as_thick_as_those_of_the_case():
+    """Noise in both, averaged over 8 mm along one axis."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.rand(1, 48, 48, 48, generator=generator)
+    for spacing_mm in (1.0, 2.0):
+        rendering = _Rendering(torch.tensor(1.0), 2, 8.0)
+        seen = rendering.of(noise, spacing_mm)
+        n = round(8 / spacing_mm)
+        middles = seen[0, :, :, n // 2 :: n]
+        expected = float(noise.std()) / n**0.5
+        assert float(middles.std()) == pytest.approx(expected, rel=0.2)
+        assert seen.shape == noise.shape
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -107,11 +162,12 @@ def test_a_cube_shows_what_the_view_shows(seed):
     smooth = blob_case((35.3, 30.6, 31.2), sigma_mm=14.0)
     view = view_of(smooth, seed, replace(CLEAN, whole_share=1.0, bias=0.4))
     center = (view.low + view.high).div(2).floor() + 0.5
-    corner = (center - CUBE_SIZE / 2 + 0.5).long()
-    cube = view.cubes(center[None])[0]
-    blocks = cube.reshape(CUBE_SIZE, 2, CUBE_SIZE, 2, CUBE_SIZE, 2).mean((1, 3, 5))
+    n = FINE.edge
+    corner = (center - n / 2 + 0.5).long()
+    cube = view.cubes(center[None], FIRST, FINE)[0]
+    blocks = cube.reshape(n, 2, n, 2, n, 2).mean((1, 3, 5))
     i, j, k = corner.tolist()
-    same = view.array[i : i + CUBE_SIZE, j : j + CUBE_SIZE, k : k + CUBE_SIZE]
+    same = view.array[i : i + n, j : j + n, k : k + n]
     assert (blocks - same).abs().max() < 0.05 * (view.array.max() - view.array.min())
 
 
@@ -121,8 +177,8 @@ def test_nothing_is_seen_outside_the_field_of_view(seed):
     inside = inside_of(view)
     assert not view.array[~inside].any()
     assert view.array[inside].std() > 0.1
-    cube = view.cubes(view.low[None])[0]
-    half = CUBE_SIZE // 2
+    cube = view.cubes(view.low[None], FIRST, FINE)[0]
+    half = FINE.edge // 2
     assert not cube[: 2 * half - 2, :, :].any()
     assert cube[2 * half + 2 :, 2 * half + 2 :, 2 * half + 2 :].any()
 
@@ -166,7 +222,8 @@ def test_one_seed_gives_one_view(settings):
     assert torch.equal(one.array, two.array)
     assert torch.equal(one.targets, two.targets)
     centers = one.targets[:1]
-    assert torch.equal(one.cubes(centers), two.cubes(centers))
+    cubes = [view.cubes(centers, FIRST, FINE) for view in (one, two)]
+    assert torch.equal(*cubes)
     assert not torch.equal(one.targets, view_of(CENTRAL, 8, settings).targets)
 
 

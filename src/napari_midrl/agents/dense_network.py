@@ -35,8 +35,17 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from napari_midrl.agents.dense_lookup import (
+    COARSE_SCALES,
+    DETAIL,
+    FINE,
+    last_scales,
+)
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from napari_midrl.agents.dense_lookup import Closeup, Scale
 
 N_ACTIONS = 6
 _CORNERS = torch.tensor([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
@@ -54,13 +63,15 @@ class DenseQConfig:
     n_landmarks
         Agents, one per landmark.
     base_mm
-        Millimeters per base unit; the finest step is half of it.
+        Millimeters per base unit.
     channels
         Feature channels at levels 2, 4 and 8.
     fine_channels
-        Feature channels of the fine part.
+        Feature channels of the fine part, and of the detail part.
     n_hidden
         Hidden units before the Q-values.
+    has_detail
+        Whether agents look once more, at a quarter of a base unit.
     """
 
     n_landmarks: int
@@ -68,6 +79,20 @@ class DenseQConfig:
     channels: tuple[int, int, int] = (32, 64, 96)
     fine_channels: int = 48
     n_hidden: int = 64
+    has_detail: bool = False
+
+    @property
+    def closeups(self) -> tuple[Closeup, ...]:
+        """Cubes its agents look into, in their order."""
+        return (FINE, DETAIL) if self.has_detail else (FINE,)
+
+    @property
+    def scales(self) -> tuple[Scale, ...]:
+        """Scales of a search, in the order they are played."""
+        scales = [*COARSE_SCALES]
+        for closeup in self.closeups:
+            scales += closeup.scales
+        return (*scales, *last_scales(scales[-1]))
 
     def __post_init__(self) -> None:
         if self.n_landmarks < 1 or not 0 < self.base_mm < float("inf"):
@@ -114,7 +139,7 @@ class QField:
     hidden: nn.Module
     weight: Tensor
     bias: Tensor
-    level: int
+    level: float
 
     def __call__(self, positions: Tensor) -> Tensor:
         """Return Q-values, shape (n, n_positions, action), at (n, n_positions, 3)."""
@@ -130,7 +155,7 @@ class QField:
         return replace(self, weight=self.weight[agents], bias=self.bias[agents])
 
 
-def interpolate(maps: Tensor, positions: Tensor, level: int) -> Tensor:
+def interpolate(maps: Tensor, positions: Tensor, level: float) -> Tensor:
     """Return maps interpolated trilinearly at positions.
 
     Parameters
@@ -185,7 +210,7 @@ class QHead(nn.Module):
         self.weight = nn.Parameter(0.02 * torch.randn(n_landmarks, N_ACTIONS, n_hidden))
         self.bias = nn.Parameter(torch.zeros(n_landmarks, N_ACTIONS))
 
-    def field(self, features: Tensor, landmarks: Tensor, level: int) -> QField:
+    def field(self, features: Tensor, landmarks: Tensor, level: float) -> QField:
         """Return the Q-values of some agents over feature maps."""
         weight, bias = self.weight[landmarks], self.bias[landmarks]
         return QField(features, self.hidden, weight, bias, level)
@@ -250,28 +275,47 @@ class _GlobalPart(nn.Module):
         return _channels_last(y4.float()), _channels_last(y2.float())
 
 
-class _FinePart(nn.Module):
-    """Q-values at steps of one and one half base unit, inside small cubes.
+class _ClosePart(nn.Module):
+    """Q-values at steps of one and of one half feature voxel, inside small cubes.
 
     Group statistics depend on where a cube is cut; that is harmless as long as cubes
     of one size are cut around landmarks in training and in search alike.
     """
 
-    def __init__(self, config: DenseQConfig) -> None:
+    def __init__(self, config: DenseQConfig, n_context: int) -> None:
         super().__init__()
-        c = config.fine_channels
-        self.enter = _ConvBlock(8, config.channels[0])
-        self.mix = _ConvBlock(2 * config.channels[0], c)
+        n_enter, c = config.channels[0], config.fine_channels
+        self.enter = _ConvBlock(8, n_enter)
+        self.mix = _ConvBlock(n_enter + n_context, c)
         self.residual = nn.Sequential(_ConvBlock(c, c), _ConvBlock(c, c))
         self.head_one = QHead(config.n_landmarks, c, config.n_hidden)
         self.head_half = QHead(config.n_landmarks, c, config.n_hidden)
 
     def forward(self, cubes: Tensor, context: Tensor) -> Tensor:
-        """Return features of cubes (n, 1, ...) given on the half-unit grid."""
-        x = self.enter(space_to_depth(cubes))
-        x = self.mix(torch.cat([x, context], dim=1))
+        """Return features of cubes, shape (n, channel, i/2, j/2, k/2).
+
+        Parameters
+        ----------
+        cubes
+            Normalized intensities, shape (n, i, j, k), even numbers.
+        context
+            What an earlier part saw at the features' positions, shape
+            (n, i/2, j/2, k/2, channel).
+        """
+        batch = cubes[:, None].contiguous(memory_format=torch.channels_last_3d)
+        x = self.enter(space_to_depth(batch))
+        x = self.mix(torch.cat([x, context.permute(0, 4, 1, 2, 3)], dim=1))
         features: Tensor = x + self.residual(x)
         return _channels_last(features.float())
+
+    def fields(
+        self, features: Tensor, landmarks: Tensor, level: float
+    ) -> tuple[QField, QField]:
+        """Return Q-values of one landmark per cube."""
+        return (
+            self.head_one.field(features, landmarks, level),
+            self.head_half.field(features, landmarks, level),
+        )
 
 
 class DenseQNetwork(nn.Module):
@@ -287,7 +331,9 @@ class DenseQNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.global_part = _GlobalPart(config)
-        self.fine_part = _FinePart(config)
+        self.fine_part = _ClosePart(config, config.channels[0])
+        if config.has_detail:
+            self.detail_part = _ClosePart(config, config.fine_channels)
 
     def encode(self, volume: Tensor) -> GlobalMaps:
         """Return Q-maps of one whole volume.
@@ -314,37 +360,60 @@ class DenseQNetwork(nn.Module):
     def refine(
         self, cubes: Tensor, features: Tensor, corners: Tensor, landmarks: Tensor
     ) -> tuple[QField, QField]:
-        """Return Q-values inside small cubes, one landmark each.
+        """Return Q-values inside `FINE` cubes, one landmark each.
 
         Parameters
         ----------
         cubes
-            Normalized intensities on a grid of half base units, shape
-            (n, i, j, k), even numbers.
+            Normalized intensities, shape (n, i, j, k), even numbers.
         features
             `GlobalMaps.features`.
         corners
-            Base position of the center of each cube's first 2x2x2 block, shape
-            (n, 3); the fields' positions count from there.
+            Base position of each cube's first base voxel, shape (n, 3); the fields'
+            positions count from there.
         landmarks
             Which agent looks at which cube, shape (n,), int.
 
         Returns
         -------
         fields
-            At steps of one and of one half base unit.
+            At the scales of `FINE`.
         """
-        axes = [torch.arange(n // 2, device=cubes.device) for n in cubes.shape[1:]]
-        blocks = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-        positions = corners[:, None, None, None] + blocks
+        positions = corners[:, None, None, None] + _lattice(cubes, FINE.level)
         context = interpolate(features, positions[None], level=2)[0]
-        batch = cubes[:, None].contiguous(memory_format=torch.channels_last_3d)
-        part = self.fine_part
-        seen = part(batch, context.permute(0, 4, 1, 2, 3))
-        return (
-            part.head_one.field(seen, landmarks, level=1),
-            part.head_half.field(seen, landmarks, level=1),
-        )
+        seen = self.fine_part(cubes, context)
+        return self.fine_part.fields(seen, landmarks, FINE.level)
+
+    def look_at_detail(
+        self, cubes: Tensor, fine: Tensor, corners: Tensor, landmarks: Tensor
+    ) -> tuple[QField, QField]:
+        """Return Q-values inside `DETAIL` cubes, each inside a fine one.
+
+        Parameters
+        ----------
+        cubes, landmarks
+            As for `refine`.
+        fine
+            Features of the fine cubes around, as `refine` returns them.
+        corners
+            As for `refine`, but counted from the corner of the fine cube.
+
+        Returns
+        -------
+        fields
+            At the scales of `DETAIL`.
+        """
+        positions = corners[:, None, None, None] + _lattice(cubes, DETAIL.level)
+        context = interpolate(fine, positions, level=FINE.level)
+        seen = self.detail_part(cubes, context)
+        return self.detail_part.fields(seen, landmarks, DETAIL.level)
+
+
+def _lattice(cubes: Tensor, level: float) -> Tensor:
+    """Return where a cube's features lie, from its first base voxel; (i, j, k, 3)."""
+    axes = [torch.arange(n // 2, device=cubes.device) for n in cubes.shape[1:]]
+    index = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+    return index * level + (level - 1) / 2
 
 
 def _channels_last(maps: Tensor) -> Tensor:

@@ -14,9 +14,9 @@ from napari_midrl.agents.dense_learning import Targets
 from napari_midrl.agents.dense_lookup import (
     ACTION_NAMES,
     COARSE_SCALES,
-    CUBE_SIZE,
-    FINE_SCALES,
-    LAST_SCALES,
+    DETAIL,
+    FINE,
+    last_scales,
 )
 from napari_midrl.agents.dense_walk import Walks, walk
 from napari_midrl.agents.working_view import cube_at, working_view
@@ -30,18 +30,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_midrl.agents.consensus import Consensus
-    from napari_midrl.agents.dense_network import DenseQNetwork, GlobalMaps
+    from napari_midrl.agents.dense_lookup import Closeup, Scale
+    from napari_midrl.agents.dense_network import DenseQNetwork, GlobalMaps, QField
     from napari_midrl.agents.working_view import WorkingView
     from napari_midrl.data.settings import SearchSettings
     from napari_midrl.data.volume import Volume
     from napari_midrl.geometry.grid import VoxelGrid
-
-SCALES = (*COARSE_SCALES, *FINE_SCALES, *LAST_SCALES)
-"""In the order they are played."""
-
-BOX_SIZES = (40.0, 24.0, 12.0, 10.0, 10.0, 10.0)
-"""Edge of the region each scale mainly looks at, base units: the reach of the
-convolutions of its own level. Deeper levels add faint context from farther away."""
 
 MIN_AGREEMENT = 0.25
 """Share of starts that must end together for a landmark to count as found."""
@@ -73,6 +67,23 @@ class _Leg:
     endpoints: npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class _Game:
+    """Who searches what, and how."""
+
+    network: DenseQNetwork
+    maps: GlobalMaps
+    volume: Volume
+    view: WorkingView
+    chosen: Tensor
+    settings: SearchSettings
+
+    @property
+    def scales(self) -> tuple[Scale, ...]:
+        """In the order they are played."""
+        return self.network.config.scales
+
+
 def search(
     network: DenseQNetwork,
     names: Sequence[str],
@@ -98,16 +109,18 @@ def search(
     device
         Torch device.
     """
-    yield Progress(0, len(SCALES), "preparing the volume")
+    scales = network.config.scales
+    yield Progress(0, len(scales), "preparing the volume")
     view = working_view(volume, network.config.base_mm)
-    yield Progress(0, len(SCALES), "looking at the whole volume")
+    yield Progress(0, len(scales), "looking at the whole volume")
     with torch.inference_mode():
         maps = network.encode(torch.from_numpy(view.array).to(device))
     chosen = torch.tensor(list(agents), device=device)
-    legs = yield from _coarse_legs(maps, view, chosen, settings)
-    legs += yield from _fine_legs(network, maps, volume, view, legs, chosen, settings)
+    game = _Game(network, maps, volume, view, chosen, settings)
+    legs = yield from _coarse_legs(game)
+    legs += yield from _close_legs(game, legs)
     trajectories = tuple(
-        _trajectory(name, number, start, legs, view)
+        _trajectory(name, number, start, legs, view, scales)
         for number, name in enumerate(names)
         for start in range(settings.n_starts)
     )
@@ -131,19 +144,17 @@ def _starts(
     return np.broadcast_to(starts, (n_landmarks, *starts.shape)).copy()
 
 
-def _coarse_legs(
-    maps: GlobalMaps, view: WorkingView, chosen: Tensor, settings: SearchSettings
-) -> Generator[Progress, None, list[_Leg]]:
+def _coarse_legs(game: _Game) -> Generator[Progress, None, list[_Leg]]:
     """Search on the maps of the whole volume."""
-    device = str(chosen.device)
+    view, device = game.view, str(game.chosen.device)
     low, high = (_tensor(corner, device) for corner in (view.low, view.high))
-    here = _starts(view, settings, len(chosen))
+    here = _starts(view, game.settings, len(game.chosen))
     legs: list[_Leg] = []
     for index, scale in enumerate(COARSE_SCALES):
-        field = maps.fields[index].only(chosen)
-        budgets = torch.as_tensor(_budgets(settings, legs, here), device=device)
+        field = game.maps.fields[index].only(game.chosen)
+        budgets = torch.as_tensor(_budgets(game.settings, legs, here), device=device)
         walking = walk(field, _tensor(here, device), low, high, scale.step, budgets)
-        walks = yield from _reported(walking, index, view)
+        walks = yield from _reported(walking, index, game)
         legs.append(_leg(walks, np.ones(here.shape[:2], dtype=bool)))
         here = legs[-1].endpoints
     return legs
@@ -162,12 +173,13 @@ def _budgets(
 def _reported(
     walking: Generator[Tensor, None, Walks],
     index: int,
-    view: WorkingView,
+    game: _Game,
     where: npt.NDArray[np.float64] | None = None,
     cubes: _Cubes | None = None,
 ) -> Generator[Progress, None, Walks]:
     """Pass walks on, reporting positions in LPS mm after every step."""
-    base_mm = float(view.grid.spacing_mm[0])
+    grid, scale = game.view.grid, game.scales[index]
+    base_mm = float(grid.spacing_mm[0])
     while True:
         try:
             with torch.inference_mode():
@@ -180,15 +192,11 @@ def _reported(
             here = cubes.back(here, where)
         yield SearchProgress(
             index,
-            len(SCALES),
-            f"searching, steps of {_step_mm(index, base_mm):g} mm",
-            positions_lps_mm=view.grid.to_lps_mm(here),
-            box_sizes_mm=np.full(here.shape, BOX_SIZES[index] * base_mm),
+            len(game.scales),
+            f"searching, steps of {scale.step * base_mm:g} mm",
+            positions_lps_mm=grid.to_lps_mm(here),
+            box_sizes_mm=np.full(here.shape, scale.box * base_mm),
         )
-
-
-def _step_mm(index: int, base_mm: float) -> float:
-    return SCALES[index].step * base_mm
 
 
 def _leg(walks: Walks, took_part: npt.NDArray[np.bool_]) -> _Leg:
@@ -221,8 +229,9 @@ def _settled(leg: _Leg) -> _Leg:
 
 @dataclass(frozen=True)
 class _Cubes:
-    """Fine-search cubes: which landmark each serves, and where it begins."""
+    """Cubes of a close-up: which landmark each serves, and where it begins."""
 
+    closeup: Closeup
     landmarks: npt.NDArray[np.int64]
     corners: npt.NDArray[np.float64]
     members: npt.NDArray[np.bool_]
@@ -239,59 +248,99 @@ class _Cubes:
         return whole
 
 
-def _fine_legs(
-    network: DenseQNetwork,
-    maps: GlobalMaps,
-    volume: Volume,
-    view: WorkingView,
-    coarse: list[_Leg],
-    chosen: Tensor,
-    settings: SearchSettings,
+def _close_legs(
+    game: _Game, coarse: list[_Leg]
 ) -> Generator[Progress, None, list[_Leg]]:
     """Search on inside cubes around the largest basins of every landmark."""
-    device = str(chosen.device)
-    here = coarse[-1].endpoints
-    cubes = _place_cubes([basins(ends, 2 * COARSE_SCALES[0].step) for ends in here])
-    yield Progress(2, len(SCALES), "looking closer")
-    stack = np.stack([cube_at(volume, view, c, CUBE_SIZE) for c in cubes.corners])
-    agents = chosen[torch.as_tensor(cubes.landmarks, device=device)]
-    corners = _tensor(cubes.corners, device)
+    has_detail = game.network.config.has_detail
+    device = str(game.chosen.device)
+    groups = [basins(e, 2 * COARSE_SCALES[0].step) for e in coarse[-1].endpoints]
+    cubes = _place_cubes(groups)
+    yield Progress(len(coarse), len(game.scales), "looking closer")
+    stack, corners, agents = _seen(game, cubes)
     with torch.inference_mode():
-        fields = network.refine(_tensor(stack, device), maps.features, corners, agents)
+        fields = game.network.refine(stack, game.maps.features, corners, agents)
+    if not has_detail:
+        return (yield from _cube_legs(game, cubes, fields, coarse))
+    legs = yield from _cube_legs(game, cubes, fields, coarse)
+    inner = _smaller_cubes(cubes, legs[-1].endpoints)
+    yield Progress(len(coarse) + len(legs), len(game.scales), "looking closer still")
+    stack, _, agents = _seen(game, inner)
+    offsets = _tensor(inner.corners - cubes.corners, device)
+    features = fields[-1].features
+    with torch.inference_mode():
+        fields = game.network.look_at_detail(stack, features, offsets, agents)
+    return legs + (yield from _cube_legs(game, inner, fields, [*coarse, *legs]))
+
+
+def _seen(game: _Game, cubes: _Cubes) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what lies in cubes, where they begin, and which agents look at them."""
+    device = str(game.chosen.device)
+    edge, n = cubes.closeup.edge, cubes.closeup.voxels_per_unit
+    stack = np.stack(
+        [cube_at(game.volume, game.view, c, edge, n) for c in cubes.corners]
+    )
+    agents = game.chosen[torch.as_tensor(cubes.landmarks, device=device)]
+    return _tensor(stack, device), _tensor(cubes.corners, device), agents
+
+
+def _cube_legs(
+    game: _Game, cubes: _Cubes, fields: tuple[QField, QField], before: list[_Leg]
+) -> Generator[Progress, None, list[_Leg]]:
+    """Search inside cubes at their scales, and after the last close-up at the last."""
+    device = str(game.chosen.device)
     low, high = (
-        _tensor(np.clip(limit - cubes.corners, 0, CUBE_SIZE - 1), device)[:, None]
-        for limit in (view.low, view.high)
+        _tensor(np.clip(limit - cubes.corners, 0, cubes.closeup.edge - 1), device)
+        for limit in (game.view.low, game.view.high)
     )
+    low, high = low[:, None], high[:, None]
+    played = list(zip(cubes.closeup.scales, fields, strict=True))
+    last: tuple[Scale, ...] = ()
+    if cubes.closeup == game.network.config.closeups[-1]:
+        last = last_scales(cubes.closeup.scales[-1])
+        played += [(scale, fields[-1]) for scale in last]
+    here = before[-1].endpoints
     legs: list[_Leg] = []
-    played = zip(
-        (*FINE_SCALES, *LAST_SCALES),
-        (*fields, *(fields[-1] for _ in LAST_SCALES)),
-        strict=True,
-    )
-    for index, (scale, field) in enumerate(played, len(COARSE_SCALES)):
+    for index, (scale, field) in enumerate(played, len(before)):
         local = _tensor(here[cubes.landmarks] - cubes.corners[:, None], device)
         starts = torch.minimum(torch.maximum(local, low), high)
-        left = _budgets(settings, [*coarse, *legs], here)[cubes.landmarks]
-        is_last = scale in LAST_SCALES
+        left = _budgets(game.settings, [*before, *legs], here)[cubes.landmarks]
         budgets = torch.as_tensor(
-            np.minimum(left, MAX_LAST_MOVES) if is_last else left, device=device
+            np.minimum(left, MAX_LAST_MOVES) if scale in last else left, device=device
         )
         walking = walk(field, starts, low, high, scale.step, budgets)
-        walks = yield from _reported(walking, index, view, here, cubes)
+        walks = yield from _reported(walking, index, game, here, cubes)
         leg = _leg(walks, cubes.members)
-        legs.append(_gathered(_settled(leg) if is_last else leg, cubes, here))
+        legs.append(_gathered(_settled(leg) if scale in last else leg, cubes, here))
         here = legs[-1].endpoints
     return legs
 
 
 def _place_cubes(groups: list[tuple[Consensus, ...]]) -> _Cubes:
+    """Return the cubes of `FINE` around the largest groups of every landmark."""
     landmarks, corners, members = [], [], []
     for number, found in enumerate(groups):
         for basin in found[:MAX_CUBES]:
             landmarks.append(number)
-            corners.append(basin.position_lps_mm - CUBE_SIZE / 2 + 0.5)
+            corners.append(_corner(FINE, basin.position_lps_mm))
             members.append(basin.members)
-    return _Cubes(np.array(landmarks), np.stack(corners), np.stack(members))
+    return _Cubes(FINE, np.array(landmarks), np.stack(corners), np.stack(members))
+
+
+def _smaller_cubes(cubes: _Cubes, endpoints: npt.NDArray[np.float64]) -> _Cubes:
+    """Return one cube of `DETAIL` in each cube, where most of its agents ended."""
+    corners = []
+    for number, members in zip(cubes.landmarks, cubes.members, strict=True):
+        most = basins(endpoints[number, members], 2 * FINE.scales[0].step)[0]
+        corners.append(_corner(DETAIL, most.position_lps_mm))
+    return replace(cubes, closeup=DETAIL, corners=np.stack(corners))
+
+
+def _corner(
+    closeup: Closeup, center: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the first base voxel of a cube around a base position."""
+    return center - closeup.edge / 2 + 0.5
 
 
 def _gathered(leg: _Leg, cubes: _Cubes, before: npt.NDArray[np.float64]) -> _Leg:
@@ -324,7 +373,12 @@ def _gathered(leg: _Leg, cubes: _Cubes, before: npt.NDArray[np.float64]) -> _Leg
 
 
 def _trajectory(
-    name: str, number: int, start: int, legs: list[_Leg], view: WorkingView
+    name: str,
+    number: int,
+    start: int,
+    legs: list[_Leg],
+    view: WorkingView,
+    played: tuple[Scale, ...],
 ) -> Trajectory:
     """Return one agent's walk over all scales.
 
@@ -332,7 +386,7 @@ def _trajectory(
     only proved a cycle are left out.
     """
     base_mm = float(view.grid.spacing_mm[0])
-    steps = [scale.step for scale in SCALES]
+    steps = [scale.step for scale in played]
     positions, scales, actions, q_values = [], [], [], []
     last = 0
     for index, leg in enumerate(legs):
@@ -346,7 +400,7 @@ def _trajectory(
         last = index
     endpoint = legs[-1].endpoints[number, start]
     scale_rows = np.array([*scales, last], dtype=np.int64)
-    sizes = np.array(BOX_SIZES)[scale_rows] * base_mm
+    sizes = np.array([scale.box for scale in played])[scale_rows] * base_mm
     return Trajectory(
         landmark=name,
         start=start,
@@ -423,5 +477,5 @@ def _at_border(center_lps_mm: npt.NDArray[np.float64], view: WorkingView) -> boo
     An agent whose landmark lies outside walks to the edge and is stopped there.
     """
     position = view.grid.to_ijk(center_lps_mm)
-    near = FINE_SCALES[0].step
+    near = FINE.scales[0].step
     return bool(((position < view.low + near) | (position > view.high - near)).any())

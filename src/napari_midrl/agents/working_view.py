@@ -124,23 +124,30 @@ def working_view(volume: Volume, base_mm: float) -> WorkingView:
 
 
 def cube_at(
-    volume: Volume, view: WorkingView, corner: npt.NDArray[np.float64], size: int
+    volume: Volume,
+    view: WorkingView,
+    corner: npt.NDArray[np.float64],
+    edge: int,
+    voxels_per_unit: int,
 ) -> npt.NDArray[np.float32]:
-    """Return a cube on the half-unit grid, normalized like the view.
+    """Return a cube on a finer grid, normalized like the view.
 
     Parameters
     ----------
     volume, view
         The same image.
     corner
-        Base position of the center of the first 2x2x2 block, shape (3,).
-    size
-        Edge in base units; the cube has twice as many voxels along each axis.
+        Base position of the cube's first base voxel, shape (3,).
+    edge
+        In base units.
+    voxels_per_unit
+        Voxels of the cube per base unit.
     """
+    n = voxels_per_unit
     affine = view.grid.affine_lps.copy()
-    affine[:3, :3] /= 2
-    affine[:3, 3] = view.grid.to_lps_mm(corner - 0.25)
-    grid = VoxelGrid((2 * size, 2 * size, 2 * size), affine)
+    affine[:3, :3] /= n
+    affine[:3, 3] = view.grid.to_lps_mm(corner - 0.5 + 0.5 / n)
+    grid = VoxelGrid((n * edge,) * 3, affine)
     seen = sample_smoothly(volume.array, volume.grid, grid, view.darkest)
     inside = _inside(volume.grid, grid)
     return np.where(inside, view.scale.apply(seen), np.float32(0))

@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from napari_midrl.agents.dense_learning import Field, Targets, follow, td_loss
 from napari_midrl.agents.dense_lookup import (
     COARSE_SCALES,
-    CUBE_SIZE,
-    FINE_SCALES,
+    DETAIL,
+    FINE,
 )
 from napari_midrl.agents.dense_network import DenseQNetwork
 from napari_midrl.data.progress import Progress
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_midrl.agents.dense_network import DenseQConfig, GlobalMaps
+    from napari_midrl.agents.dense_lookup import Closeup
+    from napari_midrl.agents.dense_network import DenseQConfig, GlobalMaps, QField
     from napari_midrl.training.views import View
 
 
@@ -196,28 +197,49 @@ class _TrainingState:
             return []
         order = torch.randperm(len(known), generator=generator)
         landmarks = known[order[: self.settings.n_fine_landmarks]]
-        n = len(landmarks)
-        off = (torch.rand(n, 3, generator=generator) * 2 - 1) * 4.0
-        centers = view.targets[landmarks] + off
-        cubes = view.cubes(centers)
-        corner = centers - CUBE_SIZE / 2 + 0.5
+        fine = _Closer.around(view, landmarks, FINE, 4.0, generator)
+        place = fine.corners, landmarks
         with torch.autocast("cpu", torch.bfloat16):
-            trained = self.online_net.refine(cubes, online.features, corner, landmarks)
+            trained = self.online_net.refine(fine.cubes, online.features, *place)
             with torch.no_grad():
-                lagging = self.target_net.refine(
-                    cubes, target.features, corner, landmarks
+                lagging = self.target_net.refine(fine.cubes, target.features, *place)
+        losses = self._close_losses(trained, lagging, fine, (4.5, 2.5), generator)
+        if not self.online_net.config.has_detail:
+            return losses
+        inner = _Closer.around(view, landmarks, DETAIL, 1.5, generator)
+        place = inner.corners - fine.corners, landmarks
+        online_fine, target_fine = trained[-1].features, lagging[-1].features
+        with torch.autocast("cpu", torch.bfloat16):
+            trained = self.online_net.look_at_detail(inner.cubes, online_fine, *place)
+            with torch.no_grad():
+                lagging = self.target_net.look_at_detail(
+                    inner.cubes, target_fine, *place
                 )
-        targets = view.targets[landmarks] - corner
-        bounds = Field(torch.zeros(3), torch.full((3,), CUBE_SIZE - 1.0), targets)
+        return losses + self._close_losses(
+            trained, lagging, inner, (2.5, 1.25), generator
+        )
+
+    def _close_losses(
+        self,
+        trained: tuple[QField, QField],
+        lagging: tuple[QField, QField],
+        closer: _Closer,
+        reaches: tuple[float, float],
+        generator: torch.Generator,
+    ) -> list[Tensor]:
+        """Return the losses inside cubes, from starts within reach of landmarks."""
+        last = closer.closeup.edge - 1.0
+        targets = closer.targets
+        bounds = Field(torch.zeros(3), torch.full((3,), last), targets)
         losses = []
-        for index, (scale, reach) in enumerate(
-            zip(FINE_SCALES, (4.5, 2.5), strict=True)
+        for scale, reach, online, target in zip(
+            closer.closeup.scales, reaches, trained, lagging, strict=True
         ):
-            spread = torch.rand(n, self.settings.n_starts, 3, generator=generator)
-            starts = targets[:, None] + (spread * 2 - 1) * reach
-            starts = starts.clamp(0, CUBE_SIZE - 1)
-            pair = trained[index], lagging[index]
-            losses.append(td_loss(*pair, starts, bounds, scale, self.settings.rule))
+            shape = len(targets), self.settings.n_starts, 3
+            spread = torch.rand(shape, generator=generator)
+            starts = (targets[:, None] + (spread * 2 - 1) * reach).clamp(0, last)
+            rule = self.settings.rule
+            losses.append(td_loss(online, target, starts, bounds, scale, rule))
         return losses
 
     def save(self, folder: Path) -> None:
@@ -277,6 +299,36 @@ class _TrainingState:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.n_done = int(tensors["n_done"])
+
+
+@dataclass(frozen=True)
+class _Closer:
+    """Cubes near landmarks: where they begin, what they show, what is sought there.
+
+    `targets` count from the corners.
+    """
+
+    closeup: Closeup
+    corners: Tensor
+    cubes: Tensor
+    targets: Tensor
+
+    @classmethod
+    def around(
+        cls,
+        view: View,
+        landmarks: Tensor,
+        closeup: Closeup,
+        reach: float,
+        generator: torch.Generator,
+    ) -> _Closer:
+        """Return a cube per landmark, off its center by up to `reach` base units."""
+        places = view.targets[landmarks]
+        off = (torch.rand(len(places), 3, generator=generator) * 2 - 1) * reach
+        centers = places + off
+        corners = centers - closeup.edge / 2 + 0.5
+        cubes = view.cubes(centers, landmarks, closeup)
+        return cls(closeup, corners, cubes, places - corners)
 
 
 def _coarse_losses(

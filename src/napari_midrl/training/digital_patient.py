@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,22 +12,26 @@ import torch
 from napari_midrl.agents.dense_network import DenseQConfig
 from napari_midrl.data.progress import Progress
 from napari_midrl.data.sequence import SequenceKind
+from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.phantom.patient import FIRST_TRAINING_SEED, draw_patient
 from napari_midrl.phantom.protocols import protocol_grid, whole_body_protocols
 from napari_midrl.phantom.render import patient_landmarks, tissue_map
 from napari_midrl.phantom.training_views import physical_contrast, random_contrast
 from napari_midrl.training.dense_loop import DenseTrainingSettings
 from napari_midrl.training.recipes import Recipe
-from napari_midrl.training.views import TrainingCase, ViewSettings
+from napari_midrl.training.views import Surroundings, TrainingCase, ViewSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     import numpy.typing as npt
     from torch import Tensor
 
     from napari_midrl.phantom.patient import Patient
+    from napari_midrl.phantom.render import TissueMap
+
+    Contrast = Callable[[TissueMap, np.random.Generator], npt.NDArray[np.float32]]
 
 LANDMARKS = (
     "left knee",
@@ -41,7 +47,11 @@ LANDMARKS = (
 )
 
 GRID_MM = 4.0
-N_PATIENTS = 120
+NEAR_MM = 2.0
+NEAR_SHAPE = (50, 50, 50)
+"""Finer grids about every landmark hold a close-up of 64 mm, turned and off center."""
+
+N_PATIENTS = 160
 N_OTHER_CONTRASTS = 2
 ALWAYS = (SequenceKind.T1W, SequenceKind.T2W, SequenceKind.DIXON_WATER)
 OTHERS = (
@@ -86,30 +96,69 @@ def digital_case(seed: int) -> TrainingCase:
     patient = draw_patient(seed)
     imaged = protocol_grid(patient, whole_body_protocols()[0])
     grid = imaged.bounding_grid(GRID_MM)
-    tissues = tissue_map(patient, grid)
-    rng = np.random.default_rng([seed, 1])
-    others = rng.choice(len(OTHERS), N_OTHER_CONTRASTS, replace=False)
-    images = []
-    for kind in (*ALWAYS, *(OTHERS[index] for index in others)):
-        field_tesla = float(rng.choice([1.5, 3.0]))
-        images.append(physical_contrast(tissues, kind, field_tesla, rng))
-    regional = REGIONAL[int(rng.integers(len(REGIONAL)))]
-    field_tesla = float(rng.choice([1.5, 3.0]))
-    images.append(physical_contrast(tissues, regional, field_tesla, rng))
-    images += [random_contrast(tissues, rng) for _ in range(N_RANDOM_CONTRASTS)]
+    targets = _targets(patient)
+    whole = tissue_map(patient, grid)
+    around = [_surrounding_grid(target) for target in targets.tolist()]
+    near = [None if part is None else tissue_map(patient, part) for part in around]
+    images, near_images = [], []
+    for number, contrast in enumerate(_contrasts(np.random.default_rng([seed, 1]))):
+        # The same chance again makes the same contrast of every map.
+        image = contrast(whole, np.random.default_rng([seed, 2, number]))
+        top = max(float(np.percentile(image[::2, ::2, ::2], 99.8)), 1e-6)
+        images.append(_as_bytes(image, top))
+        near_images.append(torch.zeros(len(near), *NEAR_SHAPE, dtype=torch.uint8))
+        for row, tissues in enumerate(near):
+            if tissues is not None:
+                image = contrast(tissues, np.random.default_rng([seed, 2, number]))
+                near_images[-1][row] = _as_bytes(image, top)
+    origins = [(np.nan,) * 3 if g is None else g.affine_lps[:3, 3] for g in around]
     return TrainingCase(
         name=f"digital patient {seed}",
-        images=tuple(_as_bytes(image) for image in images),
+        images=tuple(images),
         spacing_mm=torch.tensor(grid.spacing_mm, dtype=torch.float32),
         origin_lps_mm=torch.tensor(grid.affine_lps[:3, 3], dtype=torch.float32),
-        targets_lps_mm=_targets(patient),
+        targets_lps_mm=targets,
+        surroundings=Surroundings(
+            tuple(near_images),
+            NEAR_MM,
+            torch.tensor(np.array(origins), dtype=torch.float32),
+        ),
     )
 
 
-def _as_bytes(image: npt.NDArray[np.float32]) -> Tensor:
-    top = float(np.percentile(image[::2, ::2, ::2], 99.8))
-    scaled = np.clip(image / max(top, 1e-6), 0, 1) * 255
-    return torch.from_numpy(np.round(scaled).astype(np.uint8))
+def _contrasts(rng: np.random.Generator) -> list[Contrast]:
+    """Return how a patient's images are made; each takes its own chance."""
+    others = rng.choice(len(OTHERS), N_OTHER_CONTRASTS, replace=False)
+    kinds = [*ALWAYS, *(OTHERS[index] for index in others)]
+    kinds.append(REGIONAL[int(rng.integers(len(REGIONAL)))])
+    fields_tesla = rng.choice([1.5, 3.0], len(kinds)).tolist()
+    return [
+        partial(_physical, kind=kind, field_tesla=field_tesla)
+        for kind, field_tesla in zip(kinds, fields_tesla, strict=True)
+    ] + [random_contrast] * N_RANDOM_CONTRASTS
+
+
+def _physical(
+    tissues: TissueMap,
+    rng: np.random.Generator,
+    *,
+    kind: SequenceKind,
+    field_tesla: float,
+) -> npt.NDArray[np.float32]:
+    return physical_contrast(tissues, kind, field_tesla, rng)
+
+
+def _surrounding_grid(target_lps_mm: list[float]) -> VoxelGrid | None:
+    """Return the fine grid about a landmark; None if there is no landmark."""
+    if any(math.isnan(x) for x in target_lps_mm):
+        return None
+    affine = np.diag([NEAR_MM, NEAR_MM, NEAR_MM, 1.0])
+    affine[:3, 3] = np.array(target_lps_mm) - NEAR_MM * (np.array(NEAR_SHAPE) - 1) / 2
+    return VoxelGrid(NEAR_SHAPE, affine)
+
+
+def _as_bytes(image: npt.NDArray[np.float32], top: float) -> Tensor:
+    return torch.from_numpy(np.round(np.clip(image / top, 0, 1) * 255).astype(np.uint8))
 
 
 def _targets(patient: Patient) -> Tensor:
@@ -123,7 +172,7 @@ _VIEW = ViewSettings(
     scale=0.07,
     elastic_mm=4.0,
     elastic_grid_mm=80.0,
-    extent_mm=((130.0, 170.0, 150.0), (540.0, 400.0, 1300.0)),
+    extent_mm=((110.0, 140.0, 72.0), (540.0, 400.0, 1300.0)),
     whole_share=0.55,
     whole_extent_mm=(540.0, 400.0, 1300.0),
     landmark_share=0.7,
@@ -169,7 +218,7 @@ RECIPE = Recipe(
         "right nipple": "tip of the right nipple",
         "prostate": "center of the prostate",
     },
-    config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=8.0),
+    config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=8.0, has_detail=True),
     stages=(
         _stage(6500, 2e-3, 192),
         _stage(4000, 1.2e-3, 128),

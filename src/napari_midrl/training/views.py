@@ -8,13 +8,12 @@ case and the seed.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
 
-from napari_midrl.agents.dense_lookup import CUBE_SIZE
 from napari_midrl.agents.dense_network import COARSEST_LEVEL
 from napari_midrl.errors import InputError
 
@@ -22,6 +21,28 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Generator, Tensor
+
+    from napari_midrl.agents.dense_lookup import Closeup
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What lies around every landmark, on finer grids than a whole case can have.
+
+    Parameters
+    ----------
+    images
+        One tensor per sequence of the case, in its order; shape (n_landmarks, i, j, k),
+        intensities as there. What a case lacks may hold anything.
+    spacing_mm
+        Along every axis.
+    origins_lps_mm
+        First voxel of each grid, shape (n_landmarks, 3).
+    """
+
+    images: tuple[Tensor, ...]
+    spacing_mm: float
+    origins_lps_mm: Tensor
 
 
 @dataclass(frozen=True)
@@ -39,6 +60,8 @@ class TrainingCase:
         Of that grid, shape (3,).
     targets_lps_mm
         Shape (n_landmarks, 3); NaN where this anatomy lacks the landmark.
+    surroundings
+        Of the landmarks; None where the images show all the detail there is.
     """
 
     name: str
@@ -46,6 +69,7 @@ class TrainingCase:
     spacing_mm: Tensor
     origin_lps_mm: Tensor
     targets_lps_mm: Tensor
+    surroundings: Surroundings | None = None
 
 
 def mean_arrangement(
@@ -144,18 +168,24 @@ class View:
     _warp: _Warp
     _look: _Look
 
-    def cubes(self, centers: Tensor) -> Tensor:
-        """Return cubes on the half-unit grid, shape (n, 40, 40, 40).
+    def cubes(self, centers: Tensor, landmarks: Tensor, closeup: Closeup) -> Tensor:
+        """Return what a close-up shows, shape (n, voxels, voxels, voxels).
 
         Parameters
         ----------
         centers
             Base units, shape (n, 3).
+        landmarks
+            Near which each lies, shape (n,), int.
+        closeup
+            Edge and resolution.
         """
-        half = (torch.arange(2 * CUBE_SIZE) + 0.5) / 2 - CUBE_SIZE / 2
-        offsets = torch.stack(torch.meshgrid(half, half, half, indexing="ij"), dim=-1)
+        n_voxels = closeup.edge * closeup.voxels_per_unit
+        axis = (torch.arange(n_voxels) + 0.5) / closeup.voxels_per_unit
+        axis = axis - closeup.edge / 2
+        offsets = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1)
         points = centers[:, None, None, None] + offsets
-        return self._look.see(self._warp, points, self.low, self.high)
+        return self._look.see(self._warp, points, self.low, self.high, landmarks)
 
 
 @dataclass(frozen=True)
@@ -183,10 +213,90 @@ class _Warp:
 
 
 @dataclass(frozen=True)
+class _Rendering:
+    """Contrast and slices of one view.
+
+    Parameters
+    ----------
+    curve
+        Gray at evenly spaced intensities from 0 to 1; one number is a gamma.
+    axis, thickness_mm
+        Of the slices.
+    """
+
+    curve: Tensor
+    axis: int
+    thickness_mm: float
+
+    def of(self, images: Tensor, spacing_mm: float) -> Tensor:
+        """Return images, shape (n, i, j, k), in this contrast and resolution."""
+        source = images.float() / 255 if images.dtype == torch.uint8 else images
+        return self._thick(self._curved(source), spacing_mm)
+
+    def _curved(self, source: Tensor) -> Tensor:
+        if self.curve.ndim == 0:
+            return source.clamp(min=0) ** self.curve
+        knots = torch.cat([self.curve, self.curve[-1:]])
+        place = source.clamp(0, 1) * (len(self.curve) - 1)
+        below = place.floor().long()
+        part = place - below
+        return knots[below] * (1 - part) + knots[below + 1] * part
+
+    def _thick(self, source: Tensor, spacing_mm: float) -> Tensor:
+        n = round(self.thickness_mm / spacing_mm)
+        if n < 2:
+            return source
+        kernel = [1, 1, 1]
+        kernel[self.axis] = n
+        slices = functional.avg_pool3d(
+            source[:, None], kernel, ceil_mode=True, count_include_pad=False
+        )
+        size = list(source.shape[1:])
+        n_voxels = size[self.axis]
+        size[self.axis] = slices.shape[2 + self.axis] * n
+        smooth = functional.interpolate(slices, size=size, mode="trilinear")[:, 0]
+        return smooth.narrow(1 + self.axis, 0, n_voxels)
+
+
+@dataclass(frozen=True)
+class _Near:
+    """The surroundings of landmarks in the contrast of one view."""
+
+    images: Tensor
+    spacing_mm: float
+    origins_lps_mm: Tensor
+    rendering: _Rendering
+
+    def over(self, seen: Tensor, points_lps_mm: Tensor, landmarks: Tensor) -> Tensor:
+        """Return intensities, those inside the surroundings seen there.
+
+        Parameters
+        ----------
+        seen
+            In the case, shape (n, i, j, k).
+        points_lps_mm
+            Where, shape (n, i, j, k, 3).
+        landmarks
+            Near which, shape (n,).
+        """
+        images = self.rendering.of(self.images[landmarks], self.spacing_mm)
+        origins = self.origins_lps_mm[landmarks][:, None, None, None]
+        voxels = (points_lps_mm - origins) / self.spacing_mm
+        size = torch.tensor(images.shape[1:])
+        inside = ((voxels >= 0) & (voxels <= size - 1)).all(dim=-1)
+        unit = ((2 * voxels + 1) / size - 1).flip(-1)
+        near = functional.grid_sample(images[:, None], unit, align_corners=False)
+        return torch.where(inside, near[:, 0], seen)
+
+
+@dataclass(frozen=True)
 class _Look:
     """How intensities of one view arise from the case."""
 
     source: Tensor
+    origin_lps_mm: Tensor
+    spacing_mm: Tensor
+    near: _Near | None
     bias: Tensor
     size: Tensor
     noise: float
@@ -195,16 +305,22 @@ class _Look:
     width: float = 1.0
     ceiling: float = math.inf
 
-    def raw(self, warp: _Warp, points: Tensor) -> Tensor:
+    def raw(
+        self, warp: _Warp, points: Tensor, landmarks: Tensor | None = None
+    ) -> Tensor:
         """Return intensities before normalization, shape points.shape[:-1]."""
         voxels = warp(points)
         shape = torch.tensor(self.source.shape)
         unit = ((2 * voxels + 1) / shape - 1).flip(-1).reshape(1, 1, 1, -1, 3)
-        seen = functional.grid_sample(
+        sampled = functional.grid_sample(
             self.source[None, None], unit, align_corners=False
         )
         gain = _smooth_field(self.bias, points, self.size)[..., 0]
-        clean = seen.reshape(gain.shape) * gain
+        seen = sampled.reshape(gain.shape)
+        if landmarks is not None and self.near is not None:
+            points_lps_mm = self.origin_lps_mm + voxels * self.spacing_mm
+            seen = self.near.over(seen, points_lps_mm, landmarks)
+        clean = seen * gain
         real, imaginary = (
             self.noise * torch.randn(clean.shape, generator=self.generator)
             for _ in range(2)
@@ -212,11 +328,18 @@ class _Look:
         # Magnitude images: the noise of both channels makes it Rician.
         return ((clean + real) ** 2 + imaginary**2).sqrt()
 
-    def see(self, warp: _Warp, points: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    def see(
+        self,
+        warp: _Warp,
+        points: Tensor,
+        low: Tensor,
+        high: Tensor,
+        landmarks: Tensor | None = None,
+    ) -> Tensor:
         """Return normalized intensities, 0 outside the field of view."""
-        scaled = (self.raw(warp, points) - self.offset) / self.width
+        raw = self.raw(warp, points, landmarks)
         inside = ((points >= low - 0.5) & (points <= high + 0.5)).all(dim=-1)
-        return scaled.clamp(0, self.ceiling) * inside
+        return ((raw - self.offset) / self.width).clamp(0, self.ceiling) * inside
 
 
 def _smooth_field(nodes: Tensor, points: Tensor, size: Tensor) -> Tensor:
@@ -260,7 +383,9 @@ def draw_view(
     generator
         Source of all randomness.
     """
-    source = _draw_source(case, settings, generator)
+    pick = int(torch.randint(len(case.images), (), generator=generator))
+    rendering = _draw_rendering(settings, generator)
+    source = _rendered(case.images[pick], case.spacing_mm, rendering)
     extent_mm = torch.tensor(source.shape) * case.spacing_mm
     fov_mm, center_mm = _draw_field_of_view(case, extent_mm, settings, generator)
     inner = (fov_mm / base_mm).ceil().long()
@@ -272,6 +397,9 @@ def draw_view(
     warp = _draw_warp(case, base_mm, size, center_mm, settings, generator)
     look = _Look(
         source,
+        case.origin_lps_mm,
+        case.spacing_mm,
+        _near(case.surroundings, pick, rendering),
         _draw_bias(settings, generator),
         size,
         settings.noise * _uniform(generator) ** 2,
@@ -295,50 +423,35 @@ def _all_points(shape: Tensor) -> Tensor:
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
 
 
-def _draw_source(
-    case: TrainingCase, settings: ViewSettings, generator: Generator
-) -> Tensor:
-    """Return the case's intensities in a random contrast and resolution."""
-    pick = int(torch.randint(len(case.images), (), generator=generator))
-    image = case.images[pick]
-    source = image.float() / 255 if image.dtype == torch.uint8 else image
-    source = _remap(source, settings, generator)
-    return _thicken(source, case.spacing_mm, settings, generator)
-
-
-def _remap(source: Tensor, settings: ViewSettings, generator: Generator) -> Tensor:
-    """Return intensities through a random curve or a gamma."""
+def _draw_rendering(settings: ViewSettings, generator: Generator) -> _Rendering:
+    """Return a random curve or gamma, and slices along a random axis."""
     if _uniform(generator) >= settings.remap_share:
-        return source.clamp(min=0) ** math.exp(_uniform(generator, -0.7, 0.7))
-    n_knots = 7
-    knots = torch.rand(n_knots, generator=generator)
-    if _uniform(generator) < 0.8:
-        knots[0] = 0.05 * _uniform(generator)
-    knots = torch.cat([knots, knots[-1:]])
-    place = source.clamp(0, 1) * (n_knots - 1)
-    below = place.floor().long()
-    part = place - below
-    return knots[below] * (1 - part) + knots[below + 1] * part
-
-
-def _thicken(
-    source: Tensor, spacing_mm: Tensor, settings: ViewSettings, generator: Generator
-) -> Tensor:
-    """Return the source as if acquired in slices along a random axis."""
+        curve = torch.tensor(math.exp(_uniform(generator, -0.7, 0.7)))
+    else:
+        curve = torch.rand(7, generator=generator)
+        if _uniform(generator) < 0.8:
+            curve[0] = 0.05 * _uniform(generator)
     axis = int(torch.randint(3, (), generator=generator))
-    thickness_mm = _uniform(generator, 0, settings.blur_mm)
-    n = round(thickness_mm / float(spacing_mm[axis]))
-    if n < 2:
-        return source
-    kernel = [1, 1, 1]
-    kernel[axis] = n
-    slices = functional.avg_pool3d(
-        source[None, None], kernel, ceil_mode=True, count_include_pad=False
+    return _Rendering(curve, axis, _uniform(generator, 0, settings.blur_mm))
+
+
+def _rendered(image: Tensor, spacing_mm: Tensor, rendering: _Rendering) -> Tensor:
+    """Return a whole image of a case in the contrast and resolution of a view."""
+    return rendering.of(image[None], float(spacing_mm[rendering.axis]))[0]
+
+
+def _near(
+    surroundings: Surroundings | None, pick: int, rendering: _Rendering
+) -> _Near | None:
+    """Return the surroundings in the sequence that was picked."""
+    if surroundings is None:
+        return None
+    return _Near(
+        surroundings.images[pick],
+        surroundings.spacing_mm,
+        surroundings.origins_lps_mm,
+        rendering,
     )
-    size = list(source.shape)
-    size[axis] = slices.shape[2 + axis] * n
-    smooth = functional.interpolate(slices, size=size, mode="trilinear")[0, 0]
-    return smooth.narrow(axis, 0, source.shape[axis])
 
 
 def _draw_field_of_view(
@@ -355,7 +468,8 @@ def _draw_field_of_view(
             aside = 2 * torch.rand(3, generator=generator) - 1
             return fov, middle + settings.shift_mm * aside
         return fov, middle
-    fov = smallest + (largest - smallest) * torch.rand(3, generator=generator)
+    # As often between 100 and 200 mm as between 200 and 400.
+    fov = smallest * (largest / smallest) ** torch.rand(3, generator=generator)
     fov = torch.minimum(fov, extent_mm)
     free = (extent_mm - fov) / 2
     if settings.landmark_share and _uniform(generator) < settings.landmark_share:
@@ -411,13 +525,5 @@ def _normalized(look: _Look, values: Tensor) -> _Look:
     low, high = torch.quantile(sample, torch.tensor([0.005, 0.995]))
     offset = float(low)
     width = max(float(sample.clamp(low, high).std()), 1e-6)
-    return _Look(
-        look.source,
-        look.bias,
-        look.size,
-        look.noise,
-        look.generator,
-        offset,
-        width,
-        (float(high) - offset) / width * 1.2,
-    )
+    ceiling = (float(high) - offset) / width * 1.2
+    return replace(look, offset=offset, width=width, ceiling=ceiling)
