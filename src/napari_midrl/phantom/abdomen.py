@@ -67,11 +67,12 @@ def abdomen_organs(patient: Patient) -> list[Shape]:
     return [
         _liver(patient),
         *_liver_vessels(patient),
+        *_liver_cysts(patient),
         gall,
         *_stomach(patient),
         solid(patient.spleen, (0, Tissue.SPLEEN), wobble_mm=1.8),
         *tube(pancreas, [15, 11, 10, 9], (0, Tissue.PANCREAS), onto=FAT_ONLY),
-        *[shape for n in (0, 1) for shape in _kidney(patient.kidneys[n], (1, -1)[n])],
+        *_kidneys(patient),
         *_great_vessels(patient),
     ]
 
@@ -143,6 +144,37 @@ def _stomach(patient: Patient) -> list[Shape]:
         onto=frozenset({Tissue.BOWEL_CONTENT}),
     )
     return [*wall, gas]
+
+
+def _liver_cysts(patient: Patient) -> list[Shape]:
+    """Return fluid in the right lobe of the liver."""
+    middle, half = np.array([-76, -2, patient.dome_mm - 70]), np.array([90, 90, 95])
+    return [
+        ball(
+            point(middle + half * cyst.place),
+            (cyst.radius_mm,) * 3,
+            (0, Tissue.URINE),
+            onto=frozenset({Tissue.LIVER, VEIN}),
+        )
+        for cyst in patient.anomalies.liver_cysts
+    ]
+
+
+def _kidneys(patient: Patient) -> list[Shape]:
+    """Return the kidneys that are there, and the cysts on them."""
+    anomalies = patient.anomalies
+    shapes = []
+    for organ, side in zip(patient.kidneys, (1, -1), strict=True):
+        if side == anomalies.missing_kidney:
+            continue
+        shapes += _kidney(organ, side)
+        for cyst in anomalies.renal_cysts:
+            if cyst.side == side:
+                place = organ.rotation @ (np.array(organ.half_mm) * cyst.place)
+                center = point(np.array(organ.center) + place)
+                radius = (cyst.radius_mm,) * 3
+                shapes.append(ball(center, radius, (0, Tissue.URINE), onto=_SOFT))
+    return shapes
 
 
 def _kidney(organ: Organ, side: int) -> list[Shape]:

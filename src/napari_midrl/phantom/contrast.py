@@ -22,7 +22,7 @@ _TEXTURE = np.array([TEXTURE_SHARE[t] for t in Tissue], np.float32) / TEXTURE_UN
 def mixed(tissues: TissueMap, table: npt.NDArray[np.inexact]) -> Array:
     """Return a table's value at every voxel, both tissues by their share."""
     values = table.astype(np.float32)
-    # One look-up for both tissues would need 36 x 36 x 256 entries; two are cheaper.
+    # One look-up for both tissues would need 38 x 38 x 256 entries; two are cheaper.
     main, other = values.take(tissues.label), values.take(tissues.other)
     other -= main
     other *= tissues.other_share

@@ -9,11 +9,17 @@ Proportions follow Drillis and Contini and the morphometry cited beside each dra
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from napari_midrl.phantom.anomalies import (
+    Anomalies,
+    draw_anomalies,
+    place_tumor_at_nipple,
+)
 from napari_midrl.phantom.fields import SplineField, spline_field
 from napari_midrl.phantom.sdf import rotation_xyz
 
@@ -94,7 +100,10 @@ class Breast:
 
 @dataclass(frozen=True, eq=False)
 class Patient:
-    """Everything that makes one digital patient differ from the next."""
+    """Everything that makes one digital patient differ from the next.
+
+    Of `kidneys`, left first, a missing one keeps its place: `anomalies` says which.
+    """
 
     seed: int
     sex: Sex
@@ -121,6 +130,7 @@ class Patient:
     tumor: Organ | None
     spine_sway_mm: float
     lordosis_mm: float
+    anomalies: Anomalies
 
 
 def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
@@ -136,7 +146,8 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
     Returns
     -------
     patient
-        All parameters of body and pose. About one woman in four has a breast tumor.
+        All parameters of body and pose. About one woman in four has a breast tumor;
+        `Anomalies` has the shares of what is rarer.
     """
     rng = _stream(seed, "body")
     drawn: Sex = "female" if rng.random() < 0.5 else "male"
@@ -150,7 +161,12 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
     visceral = float(np.clip(rng.normal((bmi - 18) / 14, 0.15), 0.05, 1.0))
     age = float(rng.uniform(22, 75))
     organs = _stream(seed, "organs")
+    anomalies = draw_anomalies(partial(_stream, seed), age)
     tumor_side, tumor = _draw_tumor(_stream(seed, "tumor"), female=female)
+    if tumor is not None:
+        place = _stream(seed, "tumor at nipple")
+        center = place_tumor_at_nipple(place, tumor.center, tumor.half_mm)
+        tumor = replace(tumor, center=center)
     return Patient(
         seed=seed,
         sex=chosen,
@@ -164,7 +180,9 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
         pose=_draw_pose(_stream(seed, "pose"), height),
         legs=_draw_legs(_stream(seed, "legs"), height, female=female),
         arms=_draw_arms(_stream(seed, "arms"), height, girth, female=female),
-        kidneys=_draw_kidneys(_stream(seed, "kidneys"), height),
+        kidneys=_draw_kidneys(
+            _stream(seed, "kidneys"), height, alone=anomalies.missing_kidney != 0
+        ),
         heart=_draw_heart(_stream(seed, "heart"), height, female=female),
         spleen=_organ(
             organs,
@@ -185,6 +203,7 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
         tumor=tumor,
         spine_sway_mm=float(organs.normal(0, 3)),
         lordosis_mm=float(organs.normal(0, 5)),
+        anomalies=anomalies,
     )
 
 
@@ -297,11 +316,18 @@ def _draw_arms(
     return arms[0], arms[1]
 
 
-def _draw_kidneys(rng: np.random.Generator, height: float) -> tuple[Organ, Organ]:
-    """Return the left and the right kidney; the right one usually lies lower."""
+def _draw_kidneys(
+    rng: np.random.Generator, height: float, *, alone: bool
+) -> tuple[Organ, Organ]:
+    """Return the left and the right kidney; the right one usually lies lower.
+
+    A kidney that is `alone` has grown to do the work of two.
+    """
     level = 0.646 * height + np.clip(rng.normal(0, 10), -25, 25)
     drop = np.clip(rng.normal(18, 11), -12, 48)
     size = rng.normal(1.0, 0.07) * (height / 1700) ** 0.5
+    if alone:
+        size *= 1.12
     kidneys = []
     for side, z in ((1, level), (-1, level - drop)):
         center = (side * (60 + rng.normal(0, 4)), 36 + rng.normal(0, 4), z)

@@ -16,6 +16,7 @@ from napari_midrl.phantom import (
     chest,
     muscles,
     pelvis,
+    prostheses,
     skeleton,
     spine,
     trunk,
@@ -82,17 +83,19 @@ def patient_landmarks(patient: Patient) -> dict[str, tuple[float, float, float]]
     """Return the landmarks of a patient in LPS mm, moved by pose and bends.
 
     Knee: center of the knee cap. Trochanter: the lesser one. Heart, kidneys,
-    prostate: centers. Nipples: both sexes.
+    prostate: centers. Nipples: both sexes. A missing kidney has no entry.
     """
     surface = make_surface(patient)
     points = {"heart": patient.heart.center}
+    missing = patient.anomalies.missing_kidney
     pairs = zip(
         ("left", "right"), patient.legs, patient.kidneys, patient.breasts, strict=True
     )
     for side, leg, kidney, mamma in pairs:
         points[f"{side} knee"] = leg.patella
         points[f"{side} trochanter"] = leg.lesser_trochanter
-        points[f"{side} kidney"] = kidney.center
+        if leg.side != missing:
+            points[f"{side} kidney"] = kidney.center
         points[f"{side} nipple"] = nipple_position(surface, mamma)
     if patient.prostate is not None:
         points["prostate"] = patient.prostate.center
@@ -191,6 +194,7 @@ def _plan(patient: Patient) -> _Plan:
         *[shape for leg in patient.legs for shape in skeleton.leg_bones(leg)],
         *[shape for arm in patient.arms for shape in skeleton.arm_bones(arm)],
         *limb_vessels(patient),
+        *_artificial_joints(patient),
         *breast.breast_tissue(patient, surface),
     ]
     knots = {
@@ -209,6 +213,17 @@ def _plan(patient: Patient) -> _Plan:
     # Axis first, then low and high, then the shape's number.
     stacked = np.array(boxes).transpose(2, 1, 0)
     return _Plan(surface, tuple(shapes), stacked, noises)
+
+
+def _artificial_joints(patient: Patient) -> list[Shape]:
+    """Return the metal in hips and knees."""
+    anomalies, shapes = patient.anomalies, []
+    for leg in patient.legs:
+        if leg.side in anomalies.artificial_hips:
+            shapes += prostheses.artificial_hip(leg)
+        if leg.side in anomalies.artificial_knees:
+            shapes += prostheses.artificial_knee(leg)
+    return shapes
 
 
 def _paint_slab(

@@ -61,6 +61,8 @@ class Tissue(IntEnum):
     BOWEL_CONTENT = 33
     GAS = 34
     UTERUS = 35
+    METAL = 36
+    METAL_RIM = 37
 
 
 @dataclass(frozen=True)
@@ -271,6 +273,11 @@ RELAXATION: dict[Tissue, Relaxation] = {
     ),
     Tissue.GAS: Relaxation((1e3, 1e3), (1, 1), (1, 1), 0.0, 0.0, 0.0, "no protons"),
     Tissue.UTERUS: Relaxation((1150, 1400), (85, 75), (45, 32), 0.85, 1.5, 0, "eng"),
+    Tissue.METAL: Relaxation((1e3, 1e3), (1, 1), (1, 1), 0.0, 0.0, 0.0, "no protons"),
+    # Signal piles up beside metal in a spin echo and dephases in a gradient echo.
+    Tissue.METAL_RIM: Relaxation(
+        (500, 600), (90, 80), (0.8, 0.4), 1.2, 1.0, 0.40, "eng"
+    ),
 }
 """Mean properties of every tissue."""
 
@@ -318,5 +325,6 @@ TEXTURE_SHARE: dict[Tissue, tuple[float, float]] = dict.fromkeys(
     Tissue.PROSTATE_PZ: (0.05, 0.08),
     Tissue.BOWEL_CONTENT: (0.08, 0.28),
     Tissue.TUMOR: (0.06, 0.10),
+    Tissue.METAL_RIM: (0.15, 0.35),
 }
 """Standard deviation of the fine and the coarse texture, share of the signal (eng)."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.float32]
 
-_DARK = (Tissue.AIR, Tissue.GAS)
+_DARK = (Tissue.AIR, Tissue.GAS, Tissue.METAL)
 
 
 def random_contrast(tissues: TissueMap, rng: np.random.Generator) -> Array:
