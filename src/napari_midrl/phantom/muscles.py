@@ -146,15 +146,18 @@ def _paint_arm(slab: Slab, patient: Patient, arm: Arm) -> None:
         (arm.shoulder, arm.elbow, 0.98 * r, _UPPER_ARM),
         (arm.elbow, arm.wrist, 0.76 * r, _FOREARM),
     ):
-        top = start[2] - (70 if start is arm.shoulder else 25)
-        low = (min(start[0], end[0]) - 70, -150.0, end[2] + 20)
+        inset = 70 if start is arm.shoulder else 25
+        bottom, top = sorted((end[2] - 20 * arm.up, start[2] + inset * arm.up))
+        if (end[2] - start[2]) * arm.up < inset + 20:
+            continue
+        low = (min(start[0], end[0]) - 70, -150.0, bottom)
         part = _part(slab, low, (max(start[0], end[0]) + 70, 190.0, top))
         if part is None:
             continue
         share = (part.z - np.float32(end[2])) / np.float32(start[2] - end[2])
         dx = part.x - np.float32(end[0]) - share * np.float32(start[0] - end[0])
         dy = part.y - np.float32(end[1]) - share * np.float32(start[1] - end[1])
-        here = (part.front == Tissue.MUSCLE) & (part.z > end[2] + 20) & (part.z < top)
+        here = (part.front == Tissue.MUSCLE) & (part.z > bottom) & (part.z < top)
         here &= dx * dx + dy * dy < np.float32((1.3 * r) ** 2)
         if here.any():
             u = dx[here] * np.float32(arm.side) + 2.5 * part.noise("bundle")[here]

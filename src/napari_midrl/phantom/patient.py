@@ -21,6 +21,12 @@ from napari_midrl.phantom.anomalies import (
     place_tumor_at_nipple,
 )
 from napari_midrl.phantom.fields import SplineField, spline_field
+from napari_midrl.phantom.posture import (
+    MAX_SHIFT_MM,
+    MAX_TILT_DEG,
+    Posture,
+    draw_posture,
+)
 from napari_midrl.phantom.sdf import rotation_xyz
 
 if TYPE_CHECKING:
@@ -63,13 +69,19 @@ class Leg:
 
 @dataclass(frozen=True)
 class Arm:
-    """Joints of one arm."""
+    """Joints of one arm, and the axis along which the hand points."""
 
     side: int
     shoulder: Point
     elbow: Point
     wrist: Point
     radius_mm: float
+    hand: Point
+
+    @property
+    def up(self) -> int:
+        """+1 for an arm beside the head, -1 for one that hangs down."""
+        return 1 if self.elbow[2] > self.shoulder[2] else -1
 
 
 @dataclass(frozen=True)
@@ -114,6 +126,7 @@ class Patient:
     subcutaneous_mm: float
     visceral_fat: float
     muscularity: float
+    posture: Posture
     pose: Pose
     legs: tuple[Leg, Leg]
     arms: tuple[Arm, Arm]
@@ -161,7 +174,8 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
     visceral = float(np.clip(rng.normal((bmi - 18) / 14, 0.15), 0.05, 1.0))
     age = float(rng.uniform(22, 75))
     organs = _stream(seed, "organs")
-    anomalies = draw_anomalies(partial(_stream, seed), age)
+    chance = partial(_stream, seed)
+    anomalies, posture = draw_anomalies(chance, age), draw_posture(chance)
     tumor_side, tumor = _draw_tumor(_stream(seed, "tumor"), female=female)
     if tumor is not None:
         place = _stream(seed, "tumor at nipple")
@@ -177,9 +191,10 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
         subcutaneous_mm=float(np.clip(fat, 4, 40)),
         visceral_fat=visceral,
         muscularity=muscularity,
-        pose=_draw_pose(_stream(seed, "pose"), height),
-        legs=_draw_legs(_stream(seed, "legs"), height, female=female),
-        arms=_draw_arms(_stream(seed, "arms"), height, girth, female=female),
+        posture=posture,
+        pose=_draw_pose(_stream(seed, "pose"), height, posture),
+        legs=_draw_legs(_stream(seed, "legs"), height, posture, female=female),
+        arms=_draw_arms(_stream(seed, "arms"), height, girth, posture, female=female),
         kidneys=_draw_kidneys(
             _stream(seed, "kidneys"), height, alone=anomalies.missing_kidney != 0
         ),
@@ -228,10 +243,12 @@ def _point(values: npt.NDArray[np.float64]) -> Point:
     return float(values[0]), float(values[1]), float(values[2])
 
 
-def _draw_pose(rng: np.random.Generator, height: float) -> Pose:
+def _draw_pose(rng: np.random.Generator, height: float, posture: Posture) -> Pose:
     """Return turns of a few degrees, a table off-center by cm, and soft bends."""
     turn = np.clip(rng.normal(0, (1.2, 1.2, 2.5)), -6, 6)
-    offset = np.clip(rng.normal(0, (9, 9, 22)), -50, 50)
+    turn = np.clip(turn + posture.tilt_deg, -np.array(MAX_TILT_DEG), MAX_TILT_DEG)
+    offset = rng.normal(0, (9, 9, 22)) + posture.shift_mm
+    offset = np.clip(offset, -MAX_SHIFT_MM, MAX_SHIFT_MM)
     bends = tuple(
         spline_field(rng, (170.0, 170.0, 210.0), (8, 8, 16)) for _ in range(3)
     )
@@ -241,7 +258,7 @@ def _draw_pose(rng: np.random.Generator, height: float) -> Pose:
 
 
 def _draw_legs(
-    rng: np.random.Generator, height: float, *, female: bool
+    rng: np.random.Generator, height: float, posture: Posture, *, female: bool
 ) -> tuple[Leg, Leg]:
     """Return both legs: joints on the lines that the morphometry gives."""
     hip_z = (0.515 + np.clip(rng.normal(0, 0.006), -0.015, 0.015)) * height
@@ -253,7 +270,7 @@ def _draw_legs(
     bend = rng.normal(4.0, 5.0)
     sizes = np.array([22.4, 11.2, 18.5]) * (0.92 if female else 1.0)
     legs = []
-    for side in (1, -1):
+    for side, outward_deg in zip((1, -1), posture.leg_turn_deg, strict=True):
         jitter = rng.normal(0, 1, 12)
         hip = np.array([side * (hip_x + jitter[0]), jitter[1], hip_z + 2 * jitter[2]])
         low = hip[2] - drop + jitter[3]
@@ -273,6 +290,14 @@ def _draw_legs(
         offset_patella = [side * 1.5 + 0.5 * jitter[11], -before, 0.017 * height]
         patella = knee + np.array(offset_patella)
         ankle = np.array([side * max(knee_gap * 0.9, 55), 22.0, 0.042 * height])
+        turn = rotation_xyz(0, 0, side * outward_deg).T
+        shaft, lesser, greater = (
+            hip + (p - hip) @ turn for p in (shaft, lesser, greater)
+        )
+        moved = np.array([side * posture.knees_apart_mm, -posture.knee_lift_mm, 0.0])
+        patella = knee + (patella - knee) @ turn + moved
+        knee = knee + moved
+        ankle = ankle + 1.1 * moved * (1, 0, 0)
         legs.append(
             Leg(
                 side,
@@ -291,9 +316,14 @@ def _draw_legs(
 
 
 def _draw_arms(
-    rng: np.random.Generator, height: float, girth: float, *, female: bool
+    rng: np.random.Generator,
+    height: float,
+    girth: float,
+    posture: Posture,
+    *,
+    female: bool,
 ) -> tuple[Arm, Arm]:
-    """Return both arms beside the trunk, spread by some degrees."""
+    """Return both arms: beside the trunk, on the belly, or beside the head."""
     shoulder_x = (0.098 if female else 0.106) * height * (0.6 + 0.4 * girth)
     radius = (40.0 if female else 47.0) * girth
     arms = []
@@ -303,6 +333,7 @@ def _draw_arms(
             rng.uniform(-0.10, 0.04),
             rng.normal(20, 8),
         )
+        spread += posture.arm_spread
         upper, lower = 0.186 * height, 0.146 * height
         shoulder = np.array([side * shoulder_x, 28.0, 0.812 * height])
         down = -upper * np.sqrt(1 - spread**2)
@@ -310,9 +341,21 @@ def _draw_arms(
         turn = spread + bend - 0.05
         down = -lower * np.sqrt(1 - turn**2)
         wrist = elbow + np.array([side * lower * turn, -35.0, down])
-        arms.append(
-            Arm(side, _point(shoulder), _point(elbow), _point(wrist), float(radius))
-        )
+        hand = (0.0, 0.0, -1.0)
+        if posture.arms == "up":
+            hand = (0.0, 0.0, 1.0)
+            shoulder = shoulder * (0.94, 1, 1) + (0, 0, 0.017 * height)
+            lean = np.array([side * 2.5 * spread, 0, 0.95])
+            elbow = shoulder + upper * lean - (0, swing, 0)
+            wrist = elbow + lower * np.array([-side * 0.4, 0.1, 0.9])
+        elif posture.arms == "on the belly":
+            hand = (-1.0 * side, 0.0, 0.0)
+            belly = -107 * girth * height / 1700 - 85 * (girth - 1)
+            wrist = np.array(
+                [side * (62 + swing), belly - 0.5 * radius, elbow[2] + 150 * bend]
+            )
+        joints = _point(shoulder), _point(elbow), _point(wrist)
+        arms.append(Arm(side, *joints, float(radius), hand))
     return arms[0], arms[1]
 
 

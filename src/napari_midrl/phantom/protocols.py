@@ -171,8 +171,8 @@ def _field_of_view(
         bottom = to_lps_mm(patient.pose, (0, 0, 0.165 * h))[2]
         back = to_lps_mm(patient.pose, (0, float(surface.back.max()), 0.52 * h))[1]
         chest = to_lps_mm(patient.pose, (0, float(surface.front.min()), 0.65 * h))[1]
-        nipples = min(landmarks["left nipple"][1], landmarks["right nipple"][1])
-        front = min(chest, nipples)
+        depths = [position[1] for position in landmarks.values()]
+        front, back = min(chest, *depths), max(back, *depths)
         return np.array([-250.0, front - 14, bottom]), np.array([250.0, back + 12, top])
     if protocol.region == "breast":
         side = "left" if patient.tumor_side > 0 else "right"

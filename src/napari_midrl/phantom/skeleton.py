@@ -255,7 +255,9 @@ def _socket(leg: Leg) -> Shape:
 def arm_bones(arm: Arm) -> list[Shape]:
     """Return humerus, forearm bones and a scapula."""
     s, (x, y, z) = arm.side, arm.shoulder
-    hand = moved(arm.wrist, x=s * 4, y=-4, z=-60)
+    ahead, across = arm.hand, "z" if arm.hand[0] else "y"
+    palm = moved(arm.wrist, x=20 * ahead[0], z=20 * ahead[2])
+    hand = moved(arm.wrist, x=s * 4 + 60 * ahead[0], y=-4, z=60 * ahead[2])
     bone = ((0.0, CORTEX), (3.2, YELLOW))
     thin = ((0.0, CORTEX), (1.4, RED))
     head = (x + s * 6, y, z + 4)
@@ -266,7 +268,12 @@ def arm_bones(arm: Arm) -> list[Shape]:
         rod(moved(arm.elbow, y=6), moved(arm.wrist, x=-s * 14), (8.5, 6), *bone),
         rod(moved(arm.elbow, x=s * 14), moved(arm.wrist, x=s * 12), (7, 9.5), *bone),
         *[
-            rod(moved(arm.wrist, y=f, z=-20), moved(hand, y=1.25 * f), (4.5, 4), *thin)
+            rod(
+                moved(palm, **{across: f}),
+                moved(hand, **{across: 1.25 * f}),
+                (4.5, 4),
+                *thin,
+            )
             for f in (-20.0, -7.0, 6.0, 18.0)
         ],
         rod((x - s * 24, y + 18, z - 12), (x - s * 76, y + 58, z - 120), (6, 5), *thin),

@@ -18,6 +18,7 @@ from napari_midrl.phantom.sdf import (
     smooth_table,
     smooth_union,
 )
+from napari_midrl.phantom.shapes import moved
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -212,8 +213,14 @@ def arm_distance(arm: Arm, slab: Slab) -> Array:
     x, y, z = slab.x, slab.y, slab.z
     upper = capsule(x, y, z, arm.shoulder, arm.elbow, 1.12 * r, 0.86 * r)
     lower = capsule(x, y, z, arm.elbow, arm.wrist, 0.88 * r, 0.60 * r)
-    hand_at = (arm.wrist[0] + arm.side * 4, arm.wrist[1] - 4, arm.wrist[2] - 70)
-    hand = ellipsoid(x, y, z, hand_at, (0.42 * r, 0.85 * r, 85))
+    hand_at = moved(
+        arm.wrist,
+        x=arm.side * 4 + 70 * arm.hand[0],
+        y=-4,
+        z=70 * arm.hand[2],
+    )
+    half = (85, 0.42 * r, 0.85 * r) if arm.hand[0] else (0.42 * r, 0.85 * r, 85)
+    hand = ellipsoid(x, y, z, hand_at, half)
     limb = smooth_union(smooth_union(upper, lower, 25), hand, 30)
     top = arm.shoulder
     neck = (0.22 * top[0], top[1] - 4, top[2] + 52)
@@ -334,9 +341,12 @@ def _arms(patient: Patient) -> list[_Part]:
     """Return both arms with their shoulders."""
     parts = []
     for arm in patient.arms:
-        inner, outer = sorted((0.0, arm.side * 420.0))
-        low = (inner, -150.0, arm.wrist[2] - 190)
-        high = (outer, 190.0, arm.shoulder[2] + 120)
+        # The hand may lie beyond the midline, in front, or above the shoulder.
+        tip = arm.wrist[0] + 160 * arm.hand[0]
+        inner, outer = sorted((arm.side * min(0.0, arm.side * tip), arm.side * 420.0))
+        joints = arm.shoulder, arm.elbow, arm.wrist
+        low = (inner, min(-150.0, arm.wrist[1] - 60), min(p[2] for p in joints) - 190)
+        high = (outer, 190.0, max(arm.shoulder[2] + 120, arm.wrist[2] + 190))
         parts.append(_Part(low, high, partial(arm_distance, arm), 1.0))
     return parts
 

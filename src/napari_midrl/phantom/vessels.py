@@ -55,7 +55,7 @@ def _arm_vessels(arm: Arm) -> list[Shape]:
     """Return the brachial vessels on the inner side."""
     s = arm.side
     start, end = (
-        moved(arm.shoulder, x=-s * 24, z=-50),
+        moved(arm.shoulder, x=-s * 24, z=50 * arm.up),
         moved(arm.elbow, x=-s * 16, y=-12),
     )
     return [
