@@ -9,8 +9,15 @@ import numpy as np
 
 from napari_midrl.data.sequence import Sequence, SequenceKind
 from napari_midrl.data.volume import Provenance, Volume
+from napari_midrl.phantom.artifacts import (
+    add_heart_ghosts,
+    distort,
+    draw_artifacts,
+    shift_stations,
+)
 from napari_midrl.phantom.contrast import signal_image
 from napari_midrl.phantom.fields import spline_field
+from napari_midrl.phantom.pelvis import rectal_gas
 from napari_midrl.phantom.pose import to_lps_mm
 from napari_midrl.phantom.protocols import Protocol, protocol_grid
 from napari_midrl.phantom.render import TissueMap, tissue_map
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from napari_midrl.phantom.patient import Patient
 
     Array = npt.NDArray[np.float32]
+    Point = tuple[float, float, float]
     Signal = npt.NDArray[np.complex64] | Array
 
 B_VALUES_S_MM2 = (0.0, 400.0, 800.0)
@@ -54,7 +62,8 @@ def acquire(
     tissues
         The patient on the protocol's grid, where it is known already.
     rng
-        Of noise, coils and stations; None derives it from the patient's seed.
+        Of noise, coils, stations and artifacts; None derives it from the patient's
+        seed.
 
     Returns
     -------
@@ -96,8 +105,11 @@ class _Scanner:
         tissues: TissueMap,
         rng: np.random.Generator,
     ) -> None:
+        self.patient = patient
         self.protocol = protocol
         self.tissues = tissues
+        # A child's numbers do not shift those of noise and coils.
+        self.artifacts = draw_artifacts(rng.spawn(1)[0], protocol)
         self._rng = rng
         self._gain = _coil_gain(protocol, tissues, rng)
         water, fat = signal_tables(protocol.contrast, protocol.field_tesla)
@@ -107,7 +119,7 @@ class _Scanner:
         n = tissues.grid.shape_ijk[self._phase_axis]
         self._crop = kspace_crop(n, protocol.phase_share)
         readout = 1 if protocol.plane == "coronal" else 0
-        self._fat_shift = (readout, 1)
+        self._fat_shift = (readout, self.artifacts.fat_shift_voxels)
         self._breathing = _breathing_rows(protocol, patient, tissues.grid)
 
     def scan(self, contrast: Contrast) -> npt.NDArray[np.complex64]:
@@ -117,6 +129,7 @@ class _Scanner:
         signal = _thick_slices(signal)
         if self._breathing is not None:
             _blur_by_breathing(signal, self._breathing)
+        signal = self._spoiled(signal)
         noisy = np.empty(signal.shape, np.complex64)
         noisy.real = signal.real * self._gain + self._noise(signal.shape)
         if np.iscomplexobj(signal):
@@ -129,6 +142,51 @@ class _Scanner:
     def magnitude(self, contrast: Contrast) -> Array:
         """Return the magnitude image of one contrast: noise becomes Rician."""
         return np.abs(self.scan(contrast))
+
+    def _spoiled(self, signal: Signal) -> Signal:
+        """Return the signal with the artifacts that precede coils and noise."""
+        found, grid = self.artifacts, self.tissues.grid
+        if found.ghost_share > 0:
+            heart = self._along_axes(self.patient.heart.center)
+            axes = _axes_mm(grid)
+            add_heart_ghosts(signal, axes, heart, found, self._phase_axis)
+        if any(found.seam_shift_mm):
+            left_mm = float(grid.affine_lps[0, 0])
+            signal = shift_stations(signal, found.seam_shift_mm, left_mm)
+        if found.gas_mm:
+            gas = self._along_axes(rectal_gas(self.patient))
+            signal = distort(signal, _axes_mm(grid), gas, found, self._phase_axis)
+        return signal
+
+    def _along_axes(self, point_mm: Point) -> npt.NDArray[np.float64]:
+        """Return a point of the body as LPS mm in the order of the voxel axes."""
+        order = np.abs(self.tissues.grid.affine_lps[:3, :3]).argmax(axis=0)
+        position: npt.NDArray[np.float64] = to_lps_mm(self.patient.pose, point_mm)[
+            order
+        ]
+        return position
+
+    def swapped(self) -> tuple[slice, slice] | None:
+        """Return columns and rows where fat is taken for water, if anywhere.
+
+        Phase is unwrapped from voxel to voxel within a station, so a mistake fills
+        what is connected there: all of it, or a leg, which only air surrounds.
+        """
+        found, grid = self.artifacts, self.tissues.grid
+        if found.swapped is None:
+            return None
+        columns, rows = grid.shape_ijk[:2]
+        if found.swapped == "station":
+            edges = np.array([found.swapped_station, found.swapped_station + 1])
+            first, last = edges * rows // self.protocol.n_stations
+            return slice(None), slice(int(first), int(last))
+        fork = to_lps_mm(self.patient.pose, (0, 0, 0.44 * self.patient.height_mm))
+        middle, low, _ = grid.to_ijk(fork)
+        column = int(np.clip(round(float(middle)), 0, columns))
+        n = self.protocol.n_stations
+        row = rows * int(np.clip(np.ceil(float(low) * n / rows), 0, n - 1)) // n
+        left = found.swapped == "left leg"
+        return slice(column, None) if left else slice(column), slice(row, None)
 
     def _noise(self, shape: tuple[int, ...]) -> Array:
         """Return Gaussian noise of the acquisition's level."""
@@ -254,7 +312,11 @@ def _dixon(scanner: _Scanner) -> list[tuple[Sequence, Array]]:
     in_phase = scanner.scan(replace(contrast, te=in_te))
     opposed = scanner.scan(replace(contrast, te=opposed_te))
     in_magnitude, opposed_magnitude = np.abs(in_phase), np.abs(opposed)
-    water, fat = dixon_water_fat(in_magnitude, opposed_magnitude, opposed.real)
+    signed = opposed.real.copy()
+    region = scanner.swapped()
+    if region is not None:
+        signed[region] *= -1
+    water, fat = dixon_water_fat(in_magnitude, opposed_magnitude, signed)
     k = SequenceKind
     images = (in_magnitude, opposed_magnitude, water, fat)
     kinds = (k.DIXON_IN, k.DIXON_OPPOSED, k.DIXON_WATER, k.DIXON_FAT)

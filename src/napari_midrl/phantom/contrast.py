@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def signal_image(
     tissues: TissueMap,
     water: npt.NDArray[np.complex64],
     fat: npt.NDArray[np.complex64],
-    fat_shift: tuple[int, int] | None = None,
+    fat_shift: tuple[int, float] | None = None,
 ) -> npt.NDArray[np.complex64] | Array:
     """Return the complex (or, for a spin echo, real) signal of every voxel.
 
@@ -62,10 +62,26 @@ def signal_image(
         if fat_shift is None:
             return textured(tissues, mixed(tissues, total.real))
         axis, voxels = fat_shift
-        moved = np.roll(mixed(tissues, fat.real), voxels, axis)
+        moved = shifted(mixed(tissues, fat.real), voxels, axis)
         moved += mixed(tissues, water.real)
         return textured(tissues, moved)
     image = np.empty(tissues.label.shape, np.complex64)
     image.real = textured(tissues, mixed(tissues, total.real))
     image.imag = textured(tissues, mixed(tissues, total.imag))
     return image
+
+
+def shifted(image: npt.NDArray[Any], voxels: float, axis: int) -> npt.NDArray[Any]:
+    """Return an image moved along an axis, linear between voxels, its ends repeated."""
+    n = image.shape[axis]
+    whole = int(np.floor(voxels))
+    share = np.float32(voxels - whole)
+    at = np.arange(n) - whole
+    near: npt.NDArray[Any] = image.take(np.clip(at, 0, n - 1), axis)
+    if share == 0:
+        return near
+    far: npt.NDArray[Any] = image.take(np.clip(at - 1, 0, n - 1), axis)
+    far -= near
+    far *= share
+    far += near
+    return far

@@ -65,13 +65,22 @@ def _muscles(patient: Patient) -> list[Shape]:
     return shapes
 
 
+def rectal_gas(patient: Patient) -> Point:
+    """Return the middle of the gas in the rectum."""
+    return 3.0, _rectum_y(patient) - 3, 0.500 * patient.height_mm
+
+
+def _rectum_y(patient: Patient) -> float:
+    """Return where the rectum runs; in men against the back of the prostate."""
+    if patient.prostate is None:
+        return 42.0
+    return patient.prostate.center[1] + patient.prostate.half_mm[1] + 21
+
+
 def _rectum(patient: Patient) -> list[Shape]:
     """Return rectum and anal canal, with stool and gas."""
     h = patient.height_mm
-    # In men the rectum lies against the back of the prostate.
-    y = 42.0
-    if patient.prostate is not None:
-        y = patient.prostate.center[1] + patient.prostate.half_mm[1] + 21
+    y = _rectum_y(patient)
     path: list[Point] = [
         (0, y - 10, 0.470 * h),
         (0, y - 2, 0.484 * h),
@@ -83,7 +92,7 @@ def _rectum(patient: Patient) -> list[Shape]:
         ball((0, 42, 0.507 * h), (30, 26, 0.026 * h), (0, FAT)),
         *tube(path, [11, 13, 18, 19, 14], (0, WALL), (3.6, Tissue.BOWEL_CONTENT)),
         ball(
-            (3, y - 3, 0.500 * h),
+            rectal_gas(patient),
             (9, 6, 17),
             (0, Tissue.GAS),
             onto=frozenset({Tissue.BOWEL_CONTENT}),
