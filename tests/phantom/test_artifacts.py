@@ -84,6 +84,7 @@ def test_fat_moves_towards_the_feet_by_its_shift(voxels):
     row = signal_image(tissues, water * 0, fat, (1, voxels))[0, :, 0]
 
     assert (row * np.arange(21)).sum() / row.sum() == pytest.approx(10 + voxels)
+    assert row.min() >= 0
 
 
 def test_a_shift_repeats_the_end_and_does_not_wrap():
