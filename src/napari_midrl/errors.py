@@ -7,7 +7,8 @@ MidrlError                      everything this package raises on purpose
 │   └── LandmarkFileError       a landmark or trajectory file; names row and column
 ├── PackError                   an agent pack: weights, card, or both
 ├── OverwriteError              a write would replace something it should not
-└── SearchError                 a search cannot run on this volume
+├── SearchError                 a search cannot run on this volume
+└── TrainingError               a training goes astray
 
 A caller's own mistake (wrong shape, wrong type) is a ``ValueError`` or
 ``TypeError``, as everywhere in Python.
@@ -61,3 +62,7 @@ class OverwriteError(InputError):
 
 class SearchError(MidrlError):
     """A search cannot run on this volume with these agents."""
+
+
+class TrainingError(MidrlError):
+    """A training cannot go on: what it learns is no longer a number."""

@@ -16,7 +16,11 @@ from napari_midrl.phantom.protocols import (
 )
 from napari_midrl.phantom.render import patient_landmarks, tissue_map
 from napari_midrl.phantom.study import phantom_study
-from napari_midrl.phantom.training_views import physical_contrast, random_contrast
+from napari_midrl.phantom.training_views import (
+    _drawn_fat_shift,
+    physical_contrast,
+    random_contrast,
+)
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +164,22 @@ def test_training_views_are_finite_and_change_with_their_random_numbers(small_bo
         assert image.shape == tissues.label.shape
         assert np.isfinite(image).all()
         assert image.max() > 0
+
+
+def test_training_views_shift_fat_as_acquisitions_do():
+    """Mostly to the feet, whichever way the voxels run."""
+    upright = VoxelGrid((9, 9, 9), np.diag([4.0, 4.0, 4.0, 1.0]))
+    coronal = np.array([[2.0, 0, 0, 0], [0, 0, 2, 0], [0, -2, 0, 0], [0, 0, 0, 1]])
+    found = {}
+    for name, grid in (("up", upright), ("down", VoxelGrid((9, 9, 9), coronal))):
+        shifts = [
+            _drawn_fat_shift(grid, np.random.default_rng(seed)) for seed in range(500)
+        ]
+        found[name] = np.array(
+            [grid.affine_lps[:3, axis] * voxels for axis, voxels in shifts]
+        )
+    np.testing.assert_allclose(found["up"], found["down"], atol=1e-6)
+    to_feet = found["up"][:, 2] < 0
+    assert 0.65 < to_feet.mean() < 0.85
+    assert -4 <= found["up"][:, 2].min() < -3.5
+    assert np.abs(found["up"][:, :2]).max() <= 2

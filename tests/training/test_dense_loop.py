@@ -11,7 +11,7 @@ from napari_midrl.agents.dense_lookup import COARSE_SCALES
 from napari_midrl.agents.dense_network import DenseQConfig
 from napari_midrl.agents.dense_walk import walk
 from napari_midrl.data.progress import finish
-from napari_midrl.errors import InputError
+from napari_midrl.errors import InputError, TrainingError
 from napari_midrl.training import dense_loop
 from napari_midrl.training.dense_loop import (
     DenseTrainingSettings,
@@ -261,6 +261,29 @@ def test_agents_learn_to_find_a_ball():
     after = balls_missed_by(state.online_net, settings)
     assert after.median() < 3
     assert after.median() < 0.2 * before.median()
+
+
+def broken_case():
+    case = sphere_case(0, n_landmarks=2, size=24, radius=4)
+    return replace(case, images=(torch.full_like(case.images[0], torch.nan),))
+
+
+BLIND = replace(QUICK, view=replace(SMALL_VIEWS, remap_share=0.0))
+
+
+def test_one_gradient_that_is_no_number_does_no_harm():
+    state = dense_loop._TrainingState(TINY, BLIND)
+    before = weights(state.online_net)
+    state.update([broken_case()])
+    assert_same(weights(state.online_net), before)
+    state.update(CASES)
+    assert all(tensor.isfinite().all() for tensor in weights(state.online_net).values())
+
+
+def test_a_training_on_what_is_no_number_is_given_up():
+    settings = replace(BLIND, n_updates=50)
+    with pytest.raises(TrainingError, match="21 updates"):
+        finish(train_dense(TINY, [broken_case()], settings))
 
 
 def test_the_learning_rate_warms_up_and_fades():

@@ -18,6 +18,7 @@ from napari_midrl.phantom.tissues import N_TISSUES, RELAXATION, Relaxation, Tiss
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from napari_midrl.geometry.grid import VoxelGrid
     from napari_midrl.phantom.render import TissueMap
 
     Array = npt.NDArray[np.float32]
@@ -105,7 +106,8 @@ def physical_contrast(
         contrast = replace(
             contrast, t_min=after, fat_residual=float(rng.uniform(0.1, 1))
         )
-    image = np.abs(signal_image(tissues, *signal_tables(contrast, field_tesla, rows)))
+    tables = signal_tables(contrast, field_tesla, rows)
+    image = np.abs(signal_image(tissues, *tables, _drawn_fat_shift(tissues.grid, rng)))
     if kind == SequenceKind.DCE_SUBTRACTION:
         before = replace(contrast, t_min=None)
         image -= np.abs(
@@ -113,6 +115,21 @@ def physical_contrast(
         )
         np.maximum(image, 0, out=image)
     return np.asarray(image, np.float32)
+
+
+def _drawn_fat_shift(grid: VoxelGrid, rng: np.random.Generator) -> tuple[int, float]:
+    """Return a chemical shift as axis and voxels; gradient echoes go without.
+
+    Mostly towards the feet, as where the long side of the image is read out, by up to
+    two pixels of the published whole-body images; sometimes less along any axis, as
+    in images of a breast or a prostate.
+    """
+    long = rng.random() < 0.7
+    direction = 2 if long else int(rng.integers(3))
+    shift_mm = -rng.uniform(0, 4) if long else rng.uniform(-2, 2)
+    order = np.abs(grid.affine_lps[:3, :3]).argmax(axis=0).tolist()
+    axis = order.index(direction)
+    return axis, float(shift_mm / grid.affine_lps[direction, axis])
 
 
 def jittered_relaxation(

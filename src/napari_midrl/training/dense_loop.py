@@ -21,7 +21,7 @@ from napari_midrl.agents.dense_lookup import (
 )
 from napari_midrl.agents.dense_network import DenseQNetwork
 from napari_midrl.data.progress import Progress
-from napari_midrl.errors import PackError
+from napari_midrl.errors import PackError, TrainingError
 from napari_midrl.training.views import TrainingCase, ViewSettings, draw_view
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from napari_midrl.agents.dense_lookup import Closeup
     from napari_midrl.agents.dense_network import DenseQConfig, GlobalMaps, QField
     from napari_midrl.training.views import View
+
+
+MAX_LOST_UPDATES = 20
+"""In a row, after which a training is given up."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,8 @@ def train_dense(
     ------
     PackError
         If the checkpoint in the folder is damaged or that of another training.
+    TrainingError
+        If the weights no longer change, since no gradient is a finite number.
     """
     state = _TrainingState(config, settings, initial)
     if folder is not None:
@@ -149,6 +155,7 @@ class _TrainingState:
             self.online_net.parameters(), lr=settings.learning_rate
         )
         self.n_done = 0
+        self.n_lost = 0
 
     def update(self, cases: Sequence[TrainingCase]) -> dict[str, float]:
         """Learn from one new view; return what to log."""
@@ -173,8 +180,7 @@ class _TrainingState:
         loss = torch.stack(losses).sum()
         self.optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.online_net.parameters(), 5.0)
-        self.optimizer.step()
+        self._step(torch.nn.utils.clip_grad_norm_(self.online_net.parameters(), 5.0))
         follow(self.target_net, self.online_net, settings.follow_rate)
         self.n_done += 1
         rate = max(0.005, 1 / (1 + self.n_done))
@@ -182,6 +188,28 @@ class _TrainingState:
         return {"loss": float(loss.detach())} | {
             f"loss_{index}": float(part.detach()) for index, part in enumerate(losses)
         }
+
+    def _step(self, gradient_norm: Tensor) -> None:
+        """Change the weights, unless the gradient is not a number.
+
+        Raises
+        ------
+        TrainingError
+            If it has not been one for many updates.
+        """
+        if torch.isfinite(gradient_norm):
+            self.optimizer.step()
+            self.n_lost = 0
+            return
+        # One such gradient would make all weights NaN, and hours of training with
+        # them; a kernel has been seen to give one.
+        self.n_lost += 1
+        if self.n_lost > MAX_LOST_UPDATES:
+            msg = (
+                f"{self.n_lost} updates to {self.n_done} gave no finite gradient; "
+                "a smaller learning rate may help"
+            )
+            raise TrainingError(msg)
 
     def _fine_losses(
         self,

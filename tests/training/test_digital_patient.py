@@ -1,0 +1,76 @@
+"""Digital patients as training cases: the close views show what the whole ones do."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_midrl.phantom.patient import FIRST_TRAINING_SEED, draw_patient
+from napari_midrl.training.digital_patient import (
+    LANDMARKS,
+    N_RANDOM_CONTRASTS,
+    digital_case,
+)
+
+
+def first_seed(wanted):
+    return next(
+        seed
+        for seed in range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + 500)
+        if wanted(draw_patient(seed))
+    )
+
+
+@pytest.fixture(scope="module")
+def case():
+    """Of a woman with one kidney: two landmarks do not exist."""
+    return digital_case(
+        first_seed(lambda p: p.sex == "female" and p.anomalies.missing_kidney)
+    )
+
+
+def test_what_a_patient_lacks_has_no_place(case):
+    missing = case.targets_lps_mm.isnan().any(dim=1)
+    names = [name for name, gone in zip(LANDMARKS, missing, strict=True) if gone]
+    assert "prostate" in names
+    assert len([name for name in names if "kidney" in name]) == 1
+    assert len(names) == 2
+    near = case.surroundings
+    assert torch.equal(near.origins_lps_mm.isnan().any(dim=1), missing)
+    for image in near.images:
+        assert not image[missing].any()
+        assert image[~missing].flatten(1).any(dim=1).all()
+
+
+def test_surroundings_are_the_case_at_twice_the_resolution(case):
+    """The same contrast at the same place, physical or random."""
+    near, whole = case.surroundings, case.images
+    assert len(near.images) == len(whole)
+    assert near.spacing_mm * 2 == float(case.spacing_mm[0])
+    for image, fine in zip(whole, near.images, strict=True):
+        for row in (~case.targets_lps_mm.isnan().any(dim=1)).nonzero()[:, 0]:
+            # Means of 2x2x2 voxels, and the case at their middles.
+            blocks = fine[row].float().reshape(25, 2, 25, 2, 25, 2).mean((1, 3, 5))
+            first = near.origins_lps_mm[row] + near.spacing_mm / 2
+            corner = (first - case.origin_lps_mm) / case.spacing_mm
+            index = [corner[n] + torch.arange(25.0) for n in range(3)]
+            ijk = torch.stack(torch.meshgrid(*index, indexing="ij"), dim=-1).round()
+            size = torch.tensor(image.shape)
+            inside = ((ijk >= 0) & (ijk < size)).all(dim=-1)
+            same = image[tuple(ijk[inside].long().T)].float()
+            likeness = np.corrcoef(blocks[inside], same)[0, 1]
+            assert likeness > 0.75, (LANDMARKS[row], likeness)
+
+
+def test_contrasts_differ_from_one_another(case):
+    images = [image[::4, ::4, ::4].float().flatten() for image in case.images]
+    assert len(images) == 6 + N_RANDOM_CONTRASTS
+    likeness = np.corrcoef(torch.stack(images).numpy())
+    assert np.abs(likeness - np.eye(len(images))).max() < 0.999
+
+
+def test_the_same_number_is_the_same_case():
+    one, two = (digital_case(FIRST_TRAINING_SEED) for _ in range(2))
+    for a, b in zip(one.images, two.images, strict=True):
+        assert torch.equal(a, b)
+    for a, b in zip(one.surroundings.images, two.surroundings.images, strict=True):
+        assert torch.equal(a, b)
