@@ -80,6 +80,7 @@ def test_the_summary_is_printed(midrl, measured):
 def test_choices_reach_the_workflow(midrl, measured):
     choices = ["--starts", 3, "--seed", 5, "--device", "cpu", "--against", "other"]
     several = ["--sequence", "t1W", "--sequence", "Dixon water", "--region", "breast"]
+    several += ["--jobs", 2]
 
     result = midrl("evaluate", "mine", "phantom:7", *choices, *several)
 
@@ -91,6 +92,7 @@ def test_choices_reach_the_workflow(midrl, measured):
         "against": "other",
         "kinds": (SequenceKind.T1W, SequenceKind.DIXON_WATER),
         "regions": ("breast",),
+        "n_jobs": 2,
     }
 
 

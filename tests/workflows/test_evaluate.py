@@ -1,6 +1,7 @@
 """From cases to numbers, with agents whose errors are known."""
 
 import json
+import multiprocessing
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -24,7 +25,7 @@ from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.io.images import write_nifti
 from napari_midrl.io.landmarks import write_landmarks
 from napari_midrl.workflows import evaluate as workflow
-from napari_midrl.workflows.cases import DigitalCase
+from napari_midrl.workflows.cases import DigitalCase, find_cases
 from napari_midrl.workflows.evaluate import N_PICTURES, evaluate, evaluate_cases
 from napari_midrl.workflows.evaluation_files import refuse_useless, write_evaluation
 
@@ -183,7 +184,7 @@ def test_reports_say_where_it_is_and_a_run_can_be_stopped():
     task = evaluate_cases(OffBy(left_kidney=1), [a_case("a")], "x", SETTINGS)
 
     assert next(task) == Progress(0, 1, "a: reading")
-    assert next(task) == Progress(0, 1, "a, T1w: searching")
+    assert next(task) == Progress(0, 1, "a: T1w: searching")
     task.close()
     assert list(task) == []
 
@@ -280,3 +281,64 @@ def test_a_name_is_no_formula_in_a_spreadsheet(tmp_path):
     write_evaluation(replace(evaluation), csv_file=tmp_path / "t.csv")
 
     assert "\n'=1+1,T1w,3d" in (tmp_path / "t.csv").read_text()
+
+
+def written_case(folder, seed):
+    """One image in a file, and landmarks some mm from where they are found."""
+    folder.mkdir()
+    volume = a_volume()
+    write_nifti(volume, folder / "image.nii.gz")
+    places = {name: (x - seed, y, z) for name, (x, y, z) in KIDNEYS.items()}
+    truth = LandmarkSet(tuple(Landmark(n, p) for n, p in places.items()))
+    write_landmarks(truth, folder / "truth.csv")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cases")
+    for seed in range(4):
+        written_case(folder / f"case {seed}", seed)
+    return folder
+
+
+def test_several_cases_at_once_give_what_one_after_the_other_does(written):
+    cases = find_cases(str(written))
+    localizer = OffBy(left_kidney=1, right_kidney=None)
+
+    one, many = (
+        finish(evaluate_cases(localizer, cases, "x", SETTINGS, n_jobs=n))
+        for n in (1, 3)
+    )
+
+    assert many.findings == one.findings
+    assert many.cases == one.cases == tuple(case.name for case in cases)
+    assert many.n_images == one.n_images == 4
+    assert [w.finding for w in many.worst] == [w.finding for w in one.worst]
+    assert many.notes == one.notes
+    # Cells without a position hold NaN, which is not equal to itself.
+    assert repr(many.cells) == repr(one.cells)
+
+
+class Unlucky(OffBy):
+    """Cannot search anything."""
+
+    def localize(self, volume, settings):
+        yield Progress(0, 1, "searching")
+        raise SearchError("too dark")
+
+
+def test_an_error_in_one_of_several_names_the_image(written):
+    task = evaluate_cases(
+        Unlucky(left_kidney=1), find_cases(str(written)), "x", SETTINGS, n_jobs=2
+    )
+    with pytest.raises(SearchError, match=r"case 0.*too dark"):
+        finish(task)
+
+
+def test_several_at_once_can_be_given_up(written):
+    task = evaluate_cases(
+        OffBy(left_kidney=1), find_cases(str(written)), "x", SETTINGS, n_jobs=2
+    )
+    next(task)
+    task.close()
+    assert not multiprocessing.active_children()

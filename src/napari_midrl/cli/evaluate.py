@@ -61,6 +61,9 @@ def evaluate(
             "may be repeated."
         ),
     ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Cases searched at once, in processes.")
+    ] = 1,
     starts: Starts = SearchSettings.n_starts,
     device: Device = "auto",
     seed: Seed = 0,
@@ -86,6 +89,7 @@ def evaluate(
         against=against,
         kinds=tuple(sequence or ()),
         regions=tuple(region or ()),
+        n_jobs=jobs,
     )
     with progress_bar() as show:
         evaluation = finish(task, show)

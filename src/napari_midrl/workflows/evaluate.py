@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, TypeVar
 
-from napari_midrl.data.progress import Progress, relayed
+from napari_midrl.data.progress import Progress, finish, relayed
 from napari_midrl.errors import InputError, LandmarkFileError, SearchError
 from napari_midrl.evaluation.findings import findings_of, known_positions
 from napari_midrl.evaluation.outcome import Evaluation, PackUsed
@@ -33,13 +37,20 @@ if TYPE_CHECKING:
 N_PICTURES = 12
 
 
-@dataclass
-class _Run:
-    """Whom to measure and how, and what has been gathered so far."""
+@dataclass(frozen=True)
+class _Searchers:
+    """Whom to measure, how, and on which sequences; none means all there are."""
 
     localizer: Localizer
     rival: Localizer | None
     settings: SearchSettings
+    kinds: tuple[SequenceKind, ...]
+
+
+@dataclass
+class _Gathered:
+    """What has been seen so far."""
+
     findings: list[Finding] = field(default_factory=list)
     others: list[Finding] = field(default_factory=list)
     packs: dict[str, PackUsed] = field(default_factory=dict)
@@ -52,6 +63,23 @@ class _Run:
     beyond: Counter[str] = field(default_factory=Counter)
     n_images: int = 0
 
+    def add(self, later: _Gathered) -> None:
+        """Take over what was seen of further cases."""
+        self.findings += later.findings
+        self.others += later.others
+        for name in ("packs", "cases", "sequences", "warnings", "not_sought"):
+            getattr(self, name).update(getattr(later, name))
+        self.beyond.update(later.beyond)
+        self.n_images += later.n_images
+        for worst in later.worst.values():
+            if self.has_no_worse(worst.finding):
+                self.worst[worst.finding.landmark] = worst
+
+    def has_no_worse(self, finding: Finding) -> bool:
+        """Return whether no finding of the landmark was farther off so far."""
+        known = self.worst.get(finding.landmark)
+        return known is None or finding.error_mm() > known.finding.error_mm()
+
 
 def evaluate(
     pack_name: str,
@@ -61,6 +89,7 @@ def evaluate(
     against: str | None = None,
     kinds: Sequence[SequenceKind] = (),
     regions: Sequence[str] = (),
+    n_jobs: int = 1,
 ) -> Generator[Progress, None, Evaluation]:
     """Yield progress and return how near a pack comes on cases with known landmarks.
 
@@ -78,6 +107,8 @@ def evaluate(
         Sequences to search; none means all there are.
     regions
         Acquisitions of digital patients; none means the whole body.
+    n_jobs
+        Cases searched at once, each in a process of its own.
 
     Raises
     ------
@@ -92,7 +123,9 @@ def evaluate(
     localizer = yield from load_localizer(pack_name)
     rival = None if against is None else (yield from load_localizer(against))
     return (
-        yield from evaluate_cases(localizer, cases, data, settings, rival, kinds=kinds)
+        yield from evaluate_cases(
+            localizer, cases, data, settings, rival, kinds=kinds, n_jobs=n_jobs
+        )
     )
 
 
@@ -104,6 +137,7 @@ def evaluate_cases(
     rival: Localizer | None = None,
     *,
     kinds: Sequence[SequenceKind] = (),
+    n_jobs: int = 1,
 ) -> Generator[Progress, None, Evaluation]:
     """Yield progress and return how near a localizer comes; see `evaluate`.
 
@@ -119,21 +153,16 @@ def evaluate_cases(
         Of every search.
     kinds
         Sequences to search; none means all there are.
+    n_jobs
+        As for `evaluate`; localizers and cases must then be picklable.
     """
     for case in cases:
         if isinstance(case, FileCase):
             _refuse_strangers(case, localizer)
-    run = _Run(localizer, rival, settings)
-    for number, case in enumerate(cases):
-        study, truth = yield from _shown_as(case.open(), number, len(cases), case.name)
-        run.warnings |= dict.fromkeys(f"{case.name}: {w}" for w in study.warnings)
-        for volume in study.volumes:
-            run.sequences[volume.sequence.kind.value] = None
-            if not kinds or volume.sequence.kind in kinds:
-                task = _measure(run, case, volume, truth)
-                text = f"{case.name}, {volume.name}"
-                yield from _shown_as(task, number, len(cases), text)
-    _refuse_nothing(run, data, kinds)
+    searchers = _Searchers(localizer, rival, settings, tuple(kinds))
+    gather = _gathered if n_jobs == 1 else partial(_gathered_at_once, n_jobs=n_jobs)
+    run = yield from gather(searchers, cases)
+    _refuse_nothing(run, localizer, data, kinds)
     yield Progress(len(cases), len(cases), "summarizing")
     worst = sorted(run.worst.values(), key=lambda w: -w.finding.error_mm())
     return Evaluation(
@@ -146,8 +175,60 @@ def evaluate_cases(
         findings=tuple(run.findings),
         others=tuple(run.others),
         worst=tuple(worst[:N_PICTURES]),
-        notes=tuple(_notes(run, cases)),
+        notes=tuple(_notes(run, localizer, cases)),
     )
+
+
+def _gathered(
+    searchers: _Searchers, cases: Sequence[Case]
+) -> Generator[Progress, None, _Gathered]:
+    """Yield progress and return what is seen of cases, one after the other."""
+    run = _Gathered()
+    for number, case in enumerate(cases):
+        yield from _shown_as(
+            _measured(searchers, case, run), number, len(cases), case.name
+        )
+    return run
+
+
+def _gathered_at_once(
+    searchers: _Searchers, cases: Sequence[Case], n_jobs: int
+) -> Generator[Progress, None, _Gathered]:
+    """Do the same with several cases at once; what is seen has the cases' order."""
+    run = _Gathered()
+    n_threads = max(1, (os.cpu_count() or 1) // n_jobs)
+    # A forked process could hang on locks that torch's threads held.
+    with ProcessPoolExecutor(
+        n_jobs, get_context("spawn"), _begin_worker, (searchers, n_threads)
+    ) as workers:
+        yield Progress(0, len(cases), f"searching {n_jobs} cases at once")
+        waiting = [workers.submit(_measured_by_worker, case) for case in cases]
+        try:
+            for number, (case, task) in enumerate(zip(cases, waiting, strict=True), 1):
+                run.add(task.result())
+                yield Progress(number, len(cases), f"{case.name}: done")
+        finally:
+            for task in waiting:
+                task.cancel()
+    return run
+
+
+_of_worker: list[_Searchers] = []
+"""In a worker's process, what it was started with."""
+
+
+def _begin_worker(searchers: _Searchers, n_threads: int) -> None:
+    # Torch takes seconds to import; whoever only asks for help does not pay for it.
+    import torch
+
+    torch.set_num_threads(n_threads)
+    _of_worker.append(searchers)
+
+
+def _measured_by_worker(case: Case) -> _Gathered:
+    run = _Gathered()
+    finish(_measured(_of_worker[0], case, run))
+    return run
 
 
 def _refuse_strangers(case: FileCase, localizer: Localizer) -> None:
@@ -159,51 +240,69 @@ def _refuse_strangers(case: FileCase, localizer: Localizer) -> None:
         raise LandmarkFileError(msg, case.landmark_file)
 
 
-def _measure(
-    run: _Run, case: Case, volume: Volume, truth: LandmarkSet
+def _measured(
+    searchers: _Searchers, case: Case, run: _Gathered
 ) -> Generator[Progress, None, None]:
-    """Yield progress and add the findings of one volume to the run."""
+    """Yield progress and add what is seen of one case."""
+    study, truth = yield from case.open()
+    run.warnings |= dict.fromkeys(f"{case.name}: {w}" for w in study.warnings)
+    for volume in study.volumes:
+        run.sequences[volume.sequence.kind.value] = None
+        if not searchers.kinds or volume.sequence.kind in searchers.kinds:
+            yield from relayed(
+                _measured_volume(searchers, case, volume, truth, run),
+                partial(_naming, name=volume.name),
+            )
+
+
+def _naming(report: Progress, name: str) -> Progress:
+    return replace(report, text=f"{name}: {report.text}")
+
+
+def _measured_volume(
+    searchers: _Searchers,
+    case: Case,
+    volume: Volume,
+    truth: LandmarkSet,
+    run: _Gathered,
+) -> Generator[Progress, None, None]:
+    """Yield progress and add the findings of one volume."""
     names = {
         "case": case.name,
         "image": volume.name,
         # The time of a phase differs from patient to patient.
         "sequence": replace(volume.sequence, time_s=None).label,
     }
-    found = yield from _search(run.localizer, volume, run.settings, case)
+    localizer, settings = searchers.localizer, searchers.settings
+    found = yield from _search(localizer, volume, settings, case)
     run.packs["pack"] = PackUsed(found.localizer, found.model_sha256)
     findings = findings_of(found, truth, volume.grid, **names)
-    if run.rival is not None:
-        other = yield from _search(run.rival, volume, run.settings, case)
+    if searchers.rival is not None:
+        other = yield from _search(searchers.rival, volume, settings, case)
         run.packs["rival"] = PackUsed(other.localizer, other.model_sha256)
         run.others += findings_of(other, truth, volume.grid, **names)
     run.findings += findings
     run.cases[case.name] = None
     run.n_images += 1
     known = set(known_positions(truth))
-    sought = known & set(run.localizer.landmarks)
+    sought = known & set(localizer.landmarks)
     run.not_sought |= dict.fromkeys(sorted(known - sought))
     run.beyond.update(sought - {finding.landmark for finding in findings})
     for finding in findings:
-        _remember_the_worst(run, finding, volume)
+        if finding.found_lps_mm is not None and run.has_no_worse(finding):
+            run.worst[finding.landmark] = picture_of(finding, volume)
 
 
-def _remember_the_worst(run: _Run, finding: Finding, volume: Volume) -> None:
-    """Keep pictures of a finding that is farther off than its landmark's worst."""
-    known = run.worst.get(finding.landmark)
-    if finding.found_lps_mm is None:
-        return
-    if known is None or finding.error_mm() > known.finding.error_mm():
-        run.worst[finding.landmark] = picture_of(finding, volume)
-
-
-def _refuse_nothing(run: _Run, data: str, kinds: Sequence[SequenceKind]) -> None:
+def _refuse_nothing(
+    run: _Gathered, localizer: Localizer, data: str, kinds: Sequence[SequenceKind]
+) -> None:
     """Refuse a run that had nothing to measure."""
     if run.n_images == 0:
         wanted = [kind.value for kind in kinds]
         msg = f"no image of sequence {wanted}; there are {list(run.sequences)}"
         raise InputError(msg, data)
     if not run.findings:
-        msg = f"no image shows a landmark that {run.localizer.name} finds"
+        msg = f"no image shows a landmark that {localizer.name} finds"
         raise InputError(msg, data)
 
 
@@ -219,11 +318,13 @@ def _search(
     return found
 
 
-def _notes(run: _Run, cases: Sequence[Case]) -> Iterator[str]:
+def _notes(
+    run: _Gathered, localizer: Localizer, cases: Sequence[Case]
+) -> Iterator[str]:
     """Yield what a careful reader should know about the data."""
     yield from run.warnings
     if run.not_sought:
-        yield f"Not sought by {run.localizer.name}: {', '.join(run.not_sought)}."
+        yield f"Not sought by {localizer.name}: {', '.join(run.not_sought)}."
     for landmark, n_images in run.beyond.items():
         images = "1 image" if n_images == 1 else f"{n_images} images"
         yield f"{landmark}: beyond the edge of {images}, which do not count for it."
