@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_midrl.data.sequence import SequenceKind
 from napari_midrl.phantom.patient import FIRST_TRAINING_SEED, draw_patient
 from napari_midrl.training.digital_patient import (
     LANDMARKS,
@@ -68,9 +69,25 @@ def test_contrasts_differ_from_one_another(case):
     assert np.abs(likeness - np.eye(len(images))).max() < 0.999
 
 
-def test_the_same_number_is_the_same_case():
-    one, two = (digital_case(FIRST_TRAINING_SEED) for _ in range(2))
-    for a, b in zip(one.images, two.images, strict=True):
-        assert torch.equal(a, b)
-    for a, b in zip(one.surroundings.images, two.surroundings.images, strict=True):
-        assert torch.equal(a, b)
+@pytest.fixture(scope="module")
+def first():
+    return digital_case(FIRST_TRAINING_SEED)
+
+
+def assert_same(ones, others):
+    for one, other in zip(ones, others, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_same_number_is_the_same_case(first):
+    again = digital_case(FIRST_TRAINING_SEED)
+    assert_same(first.images, again.images)
+    assert_same(first.surroundings.images, again.surroundings.images)
+
+
+def test_what_is_left_out_is_gone_and_the_rest_as_it_was(first):
+    """T2w is the second of the images."""
+    without = digital_case(FIRST_TRAINING_SEED, frozenset({SequenceKind.T2W}))
+    assert_same(without.images, (first.images[0], *first.images[2:]))
+    near = first.surroundings.images
+    assert_same(without.surroundings.images, (near[0], *near[2:]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from napari_midrl.training.recipes import Recipe
 from napari_midrl.training.views import Surroundings, TrainingCase, ViewSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -31,7 +31,14 @@ if TYPE_CHECKING:
     from napari_midrl.phantom.patient import Patient
     from napari_midrl.phantom.render import TissueMap
 
-    Contrast = Callable[[TissueMap, np.random.Generator], npt.NDArray[np.float32]]
+    class Contrast(Protocol):
+        """Makes an image of any tissue map."""
+
+        def __call__(
+            self, tissues: TissueMap, *, rng: np.random.Generator
+        ) -> npt.NDArray[np.float32]:
+            """Return the image, shape of the map; `rng` is all its chance."""
+
 
 LANDMARKS = (
     "left knee",
@@ -69,6 +76,7 @@ REGIONAL = (
 """Sequences of breast and prostate; here of the whole body, views cut them out."""
 
 N_RANDOM_CONTRASTS = 2
+NOTHING: frozenset[SequenceKind] = frozenset()
 
 
 def digital_cases(
@@ -91,8 +99,16 @@ def digital_cases(
     return tuple(cases)
 
 
-def digital_case(seed: int) -> TrainingCase:
-    """Return one digital patient, shoulder to mid-calf, as a training case."""
+def digital_case(seed: int, without: frozenset[SequenceKind] = NOTHING) -> TrainingCase:
+    """Return one digital patient, shoulder to mid-calf, as a training case.
+
+    Parameters
+    ----------
+    seed
+        Number of the patient.
+    without
+        Sequences not to learn from; the others are as they would be with them.
+    """
     patient = draw_patient(seed)
     imaged = protocol_grid(patient, whole_body_protocols()[0])
     grid = imaged.bounding_grid(GRID_MM)
@@ -101,15 +117,19 @@ def digital_case(seed: int) -> TrainingCase:
     around = [_surrounding_grid(target) for target in targets.tolist()]
     near = [None if part is None else tissue_map(patient, part) for part in around]
     images, near_images = [], []
-    for number, contrast in enumerate(_contrasts(np.random.default_rng([seed, 1]))):
+    for number, (kind, contrast) in enumerate(
+        _contrasts(np.random.default_rng([seed, 1]))
+    ):
+        if kind in without:
+            continue
         # The same chance again makes the same contrast of every map.
-        image = contrast(whole, np.random.default_rng([seed, 2, number]))
+        image = contrast(whole, rng=np.random.default_rng([seed, 2, number]))
         top = max(float(np.percentile(image[::2, ::2, ::2], 99.8)), 1e-6)
         images.append(_as_bytes(image, top))
         near_images.append(torch.zeros(len(near), *NEAR_SHAPE, dtype=torch.uint8))
         for row, tissues in enumerate(near):
             if tissues is not None:
-                image = contrast(tissues, np.random.default_rng([seed, 2, number]))
+                image = contrast(tissues, rng=np.random.default_rng([seed, 2, number]))
                 near_images[-1][row] = _as_bytes(image, top)
     origins = [(np.nan,) * 3 if g is None else g.affine_lps[:3, 3] for g in around]
     return TrainingCase(
@@ -126,26 +146,19 @@ def digital_case(seed: int) -> TrainingCase:
     )
 
 
-def _contrasts(rng: np.random.Generator) -> list[Contrast]:
+def _contrasts(
+    rng: np.random.Generator,
+) -> list[tuple[SequenceKind | None, Contrast]]:
     """Return how a patient's images are made; each takes its own chance."""
     others = rng.choice(len(OTHERS), N_OTHER_CONTRASTS, replace=False)
     kinds = [*ALWAYS, *(OTHERS[index] for index in others)]
     kinds.append(REGIONAL[int(rng.integers(len(REGIONAL)))])
     fields_tesla = rng.choice([1.5, 3.0], len(kinds)).tolist()
-    return [
-        partial(_physical, kind=kind, field_tesla=field_tesla)
-        for kind, field_tesla in zip(kinds, fields_tesla, strict=True)
-    ] + [random_contrast] * N_RANDOM_CONTRASTS
-
-
-def _physical(
-    tissues: TissueMap,
-    rng: np.random.Generator,
-    *,
-    kind: SequenceKind,
-    field_tesla: float,
-) -> npt.NDArray[np.float32]:
-    return physical_contrast(tissues, kind, field_tesla, rng)
+    found: list[tuple[SequenceKind | None, Contrast]] = []
+    for kind, field_tesla in zip(kinds, fields_tesla, strict=True):
+        physical = partial(physical_contrast, kind=kind, field_tesla=field_tesla)
+        found.append((kind, physical))
+    return found + [(None, random_contrast)] * N_RANDOM_CONTRASTS
 
 
 def _surrounding_grid(target_lps_mm: list[float]) -> VoxelGrid | None:
