@@ -1,10 +1,12 @@
 """What is measured on real images, on images whose answer is known."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks.zero_shot import (
+    PROSTATE_STUDY,
     label_at,
     label_numbers,
     label_table,
@@ -311,3 +313,9 @@ def test_the_patients_left_is_on_the_right_and_the_head_up():
         near = part[row - 12 : row + 12][:, column - 12 : column + 12]
         far = part[-row - 12 : -row + 12][:, -column - 12 : -column + 12]
         assert np.median(near) > np.median(far) + 50
+
+
+def test_the_prostate_study_lies_where_the_page_says():
+    page = Path(__file__).parents[1] / "docs" / "real-mri.md"
+
+    assert PROSTATE_STUDY.as_posix() in page.read_text("utf-8")
