@@ -1,13 +1,11 @@
 """Make the pictures of the window in docs/images: python docs/make_screenshots.py.
 
-Needs a display (or Xvfb) and the ``pyqt6`` extra. The picture of the prostate study is
-made where its DICOM files are: in ``$MIDRL_DATA`` or ``../shared/data``.
+Needs a display (or Xvfb) and the ``pyqt6`` extra. All of them show computed patients.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 
@@ -15,15 +13,17 @@ import napari
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
+from napari_midrl.data.progress import finish
+from napari_midrl.phantom.study import phantom_study
 from napari_midrl.plugin.demo import PATIENCE_S, WINDOW_SIZE, show_sample
 from napari_midrl.plugin.orientation import AXIAL, CORONAL, SAGITTAL
-from napari_midrl.plugin.readers import read_volume_layers
+from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.views import PatientLetters, show_standard_view
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
-DATA = Path(os.environ.get("MIDRL_DATA", ROOT.parent / "shared" / "data"))
-UNDER, OVER = "T2w", "ADC"
+MAN = 0
+UNDER, OVER = "prostate T2w", "prostate ADC"
 ON_SLICES = "left kidney"
 MOST_BYTES = 480_000
 
@@ -72,14 +72,11 @@ def search_pictures(seed: int) -> None:
 
 
 def prostate_picture() -> None:
-    """Save diffusion over anatomy in a real study, each on its own grid."""
-    folder = DATA / "prostate-mpmri" / "dicom"
-    if not folder.is_dir():
-        print(f"skipped prostate-in-register.png: no {folder.name} study in the data")
-        return
+    """Save diffusion over anatomy in a prostate study, each on its own grid."""
+    study, _ = finish(phantom_study(MAN, regions=("prostate",)))
     viewer = napari.Viewer(title="napari-midrl")
     viewer.window.resize(*WINDOW_SIZE)
-    for data, options, _ in read_volume_layers(str(folder)):
+    for data, options, _ in study_layers(study):
         layer = viewer.add_image(data, **options)
         layer.visible = layer.name in (UNDER, OVER)
     viewer.layers.move(viewer.layers.index(viewer.layers[UNDER]), 0)
