@@ -7,8 +7,8 @@ import torch
 from napari_midrl.data.sequence import SequenceKind
 from napari_midrl.phantom.patient import FIRST_TRAINING_SEED, draw_patient
 from napari_midrl.training.digital_patient import (
+    CONFIG,
     LANDMARKS,
-    N_RANDOM_CONTRASTS,
     digital_case,
 )
 
@@ -64,7 +64,7 @@ def test_surroundings_are_the_case_at_twice_the_resolution(case):
 
 def test_contrasts_differ_from_one_another(case):
     images = [image[::4, ::4, ::4].float().flatten() for image in case.images]
-    assert len(images) == 6 + N_RANDOM_CONTRASTS
+    assert len(images) == 6 + CONFIG.data.n_random_contrasts
     likeness = np.corrcoef(torch.stack(images).numpy())
     assert np.abs(likeness - np.eye(len(images))).max() < 0.999
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_midrl.agents.dense_network import DenseQConfig
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import InputError, LandmarkFileError
 from napari_midrl.geometry.grid import axis_aligned_view
 from napari_midrl.io.images import read_image
 from napari_midrl.io.landmarks import read_landmarks
-from napari_midrl.training.dense_loop import DenseTrainingSettings
+from napari_midrl.training.config_file import ConfigFile
+from napari_midrl.training.config_tables import DenseTable
 from napari_midrl.training.recipes import Recipe
-from napari_midrl.training.views import TrainingCase, ViewSettings
+from napari_midrl.training.views import TrainingCase
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -148,88 +148,51 @@ def _note(name: str) -> str:
     return " ".join(_ABBREVIATIONS.get(word, word) for word in name.split())
 
 
-def _stage(
-    *,
-    n_updates: int,
-    learning_rate: float,
-    rotation_degrees: float,
-    remap: float,
-    n_starts: int = 192,
-    n_fine_landmarks: int = 12,
-) -> DenseTrainingSettings:
-    return DenseTrainingSettings(
-        n_updates=n_updates,
-        n_starts=n_starts,
-        n_fine_landmarks=n_fine_landmarks,
-        learning_rate=learning_rate,
-        # Where the head lies in the field of view must not tell where the fiducials
-        # are: it is shifted and cut from the first update on.
-        view=ViewSettings(
-            rotation_degrees=rotation_degrees,
-            extent_mm=((130.0, 150.0, 120.0), (230.0, 270.0, 240.0)),
-            whole_share=0.6,
-            whole_margin=0.2,
-            whole_extent_mm=(230.0, 270.0, 240.0),
-            shift_mm=28.0,
-            remap_share=remap,
+def recipe_of(file: ConfigFile) -> Recipe:
+    """Return the recipe with the numbers of a config file.
+
+    Raises
+    ------
+    InputError
+        If the file is not one of this recipe.
+    """
+    config = file.checked(DenseTable)
+    return Recipe(
+        name="brain-afids",
+        title="Brain: 32 anatomical fiducials (AFIDs)",
+        description=(
+            "Agents for the 32 AFIDs, AC and PC among them, in head MRI of any "
+            "sequence."
         ),
+        landmarks=LANDMARKS,
+        landmark_notes={name: _note(name) for name in LANDMARKS},
+        config=config.network_of(len(LANDMARKS)),
+        stages=config.stages(),
+        make_cases=brain_cases,
+        data=(
+            "MNI152NLin2009cAsym T1w (1 mm), MNI152NLin6Asym T1w and T2w (2 mm) with "
+            "the AFIDs of afids-data. Held back: every image of MNI152Lin. Copyright "
+            "(C) 1993-2004 Louis Collins, McConnell Brain Imaging Centre, Montreal "
+            "Neurological Institute, McGill University."
+        ),
+        licence=(
+            "Weights: BSD-3-Clause. Learned from images under the permission notice "
+            "of the MNI (use, copying, modification and distribution for any purpose, "
+            "with the copyright notice) and fiducials under CC-BY-4.0 (AFIDs)."
+        ),
+        intended_use=(
+            "Research and teaching: a first guess of the AFIDs for a rater to check, "
+            "and a start for fine-tuning."
+        ),
+        limits=(
+            "Not a medical device. Learned from two average anatomies only; single, "
+            "diseased or operated brains differ more than the training poses did. A "
+            "turned head is searched again upright; measured up to 20 degrees. "
+            "Measured on one template with the skull in the image."
+        ),
+        **config.upright(),
+        source=file,
     )
 
 
-RECIPE = Recipe(
-    name="brain-afids",
-    title="Brain: 32 anatomical fiducials (AFIDs)",
-    description=(
-        "Agents for the 32 AFIDs, AC and PC among them, in head MRI of any sequence."
-    ),
-    landmarks=LANDMARKS,
-    landmark_notes={name: _note(name) for name in LANDMARKS},
-    config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=2.0),
-    stages=(
-        _stage(n_updates=3400, learning_rate=2e-3, rotation_degrees=22.0, remap=0.4),
-        # What pays most are slow updates; and contrasts beyond T1w and T2w.
-        _stage(n_updates=700, learning_rate=1e-3, rotation_degrees=25.0, remap=0.65),
-        _stage(
-            n_updates=4000,
-            learning_rate=1.2e-3,
-            rotation_degrees=25.0,
-            remap=0.55,
-            n_starts=128,
-            n_fine_landmarks=8,
-        ),
-        _stage(
-            n_updates=1400,
-            learning_rate=7e-4,
-            rotation_degrees=25.0,
-            remap=0.6,
-            n_starts=128,
-            n_fine_landmarks=8,
-        ),
-    ),
-    make_cases=brain_cases,
-    data=(
-        "MNI152NLin2009cAsym T1w (1 mm), MNI152NLin6Asym T1w and T2w (2 mm) with the "
-        "AFIDs of afids-data. Held back: every image of MNI152Lin. "
-        "Copyright (C) 1993-2004 Louis Collins, McConnell Brain Imaging Centre, "
-        "Montreal Neurological Institute, McGill University."
-    ),
-    licence=(
-        "Weights: BSD-3-Clause. Learned from images under the permission notice of "
-        "the MNI (use, copying, modification and distribution for any purpose, with "
-        "the copyright notice) and fiducials under CC-BY-4.0 (AFIDs)."
-    ),
-    intended_use=(
-        "Research and teaching: a first guess of the AFIDs for a rater to check, and "
-        "a start for fine-tuning."
-    ),
-    limits=(
-        "Not a medical device. Learned from two average anatomies only; single, "
-        "diseased or operated brains differ more than the training poses did. A "
-        "turned head is searched again upright; measured up to 20 degrees. Measured "
-        "on one template with the skull in the image."
-    ),
-    # The agents follow two thirds of a turn: of views of the training templates,
-    # turned by up to 25 degrees.
-    turn_gain=1.5,
-    max_looks=6,
-)
+RECIPE = recipe_of(ConfigFile.shipped("brain-afids"))

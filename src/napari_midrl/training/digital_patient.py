@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import numpy as np
 import torch
+from pydantic import Field
 
-from napari_midrl.agents.dense_network import DenseQConfig
 from napari_midrl.data.progress import Progress
 from napari_midrl.data.sequence import SequenceKind
 from napari_midrl.geometry.grid import VoxelGrid
@@ -17,9 +17,15 @@ from napari_midrl.phantom.patient import FIRST_TRAINING_SEED, draw_patient
 from napari_midrl.phantom.protocols import protocol_grid, whole_body_protocols
 from napari_midrl.phantom.render import patient_landmarks, tissue_map
 from napari_midrl.phantom.training_views import physical_contrast, random_contrast
-from napari_midrl.training.dense_loop import DenseTrainingSettings
+from napari_midrl.training.config_file import ConfigFile, Table
+from napari_midrl.training.config_tables import (
+    Count,
+    CountOrNone,
+    DenseTable,
+    Positive,
+)
 from napari_midrl.training.recipes import Recipe
-from napari_midrl.training.views import Surroundings, TrainingCase, ViewSettings
+from napari_midrl.training.views import Surroundings, TrainingCase
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -53,13 +59,6 @@ LANDMARKS = (
     "prostate",
 )
 
-GRID_MM = 4.0
-NEAR_MM = 2.0
-NEAR_SHAPE = (50, 50, 50)
-"""Finer grids about every landmark hold a close-up of 64 mm, turned and off center."""
-
-N_PATIENTS = 160
-N_OTHER_CONTRASTS = 2
 ALWAYS = (SequenceKind.T1W, SequenceKind.T2W, SequenceKind.DIXON_WATER)
 OTHERS = (
     SequenceKind.DIXON_IN,
@@ -75,58 +74,103 @@ REGIONAL = (
 )
 """Sequences of breast and prostate; here of the whole body, views cut them out."""
 
-N_RANDOM_CONTRASTS = 2
 NOTHING: frozenset[SequenceKind] = frozenset()
+
+FILE = ConfigFile.shipped("digital-patient")
+
+
+class PatientsTable(Table):
+    """Which patients are drawn, and how they are imaged.
+
+    Parameters
+    ----------
+    n_patients
+        How many.
+    n_other_contrasts, n_random_contrasts
+        Images of each patient that are of `OTHERS`, and of no sequence.
+    grid_mm
+        Voxel of a whole body.
+    near_mm, near_shape
+        Voxel, and voxels along each axis, of the finer grids about its landmarks.
+    """
+
+    n_patients: Count
+    n_other_contrasts: Annotated[CountOrNone, Field(le=len(OTHERS))]
+    n_random_contrasts: CountOrNone
+    grid_mm: Positive
+    near_mm: Positive
+    near_shape: tuple[Count, Count, Count]
+
+    @property
+    def n_physical_contrasts(self) -> int:
+        """Images of each patient that a sequence makes; one is of a region's."""
+        return len(ALWAYS) + self.n_other_contrasts + 1
+
+
+class DigitalPatientTable(DenseTable):
+    """Config file of this recipe."""
+
+    data: PatientsTable
+
+
+CONFIG = FILE.checked(DigitalPatientTable)
 
 
 def digital_cases(
-    data: Path | None = None, *, n_patients: int = N_PATIENTS
+    data: Path | None = None, *, patients: PatientsTable = CONFIG.data
 ) -> Generator[Progress, None, tuple[TrainingCase, ...]]:
-    """Yield progress and return digital patients, each in eight contrasts.
+    """Yield progress and return digital patients, each in several contrasts.
 
     Parameters
     ----------
     data
         Not needed: patients are drawn.
-    n_patients
-        How many.
+    patients
+        How many, and how they are imaged.
     """
     del data
     cases = []
-    for number in range(n_patients):
-        yield Progress(number, n_patients, f"drawing patient {number + 1}")
-        cases.append(digital_case(FIRST_TRAINING_SEED + number))
+    for number in range(patients.n_patients):
+        yield Progress(number, patients.n_patients, f"drawing patient {number + 1}")
+        cases.append(digital_case(FIRST_TRAINING_SEED + number, patients))
     return tuple(cases)
 
 
-def digital_case(seed: int, without: frozenset[SequenceKind] = NOTHING) -> TrainingCase:
+def digital_case(
+    seed: int,
+    patients: PatientsTable = CONFIG.data,
+    without: frozenset[SequenceKind] = NOTHING,
+) -> TrainingCase:
     """Return one digital patient, shoulder to mid-calf, as a training case.
 
     Parameters
     ----------
     seed
         Number of the patient.
+    patients
+        How it is imaged.
     without
         Sequences not to learn from; the others are as they would be with them.
     """
     patient = draw_patient(seed)
     imaged = protocol_grid(patient, whole_body_protocols()[0])
-    grid = imaged.bounding_grid(GRID_MM)
+    grid = imaged.bounding_grid(patients.grid_mm)
     targets = _targets(patient)
     whole = tissue_map(patient, grid)
-    around = [_surrounding_grid(target) for target in targets.tolist()]
+    around = [_surrounding_grid(target, patients) for target in targets.tolist()]
     near = [None if part is None else tissue_map(patient, part) for part in around]
     images, near_images = [], []
-    for number, (kind, contrast) in enumerate(
-        _contrasts(np.random.default_rng([seed, 1]))
-    ):
+    contrasts = _contrasts(np.random.default_rng([seed, 1]), patients)
+    for number, (kind, contrast) in enumerate(contrasts):
         if kind in without:
             continue
         # The same chance again makes the same contrast of every map.
         image = contrast(whole, rng=np.random.default_rng([seed, 2, number]))
         top = max(float(np.percentile(image[::2, ::2, ::2], 99.8)), 1e-6)
         images.append(_as_bytes(image, top))
-        near_images.append(torch.zeros(len(near), *NEAR_SHAPE, dtype=torch.uint8))
+        near_images.append(
+            torch.zeros(len(near), *patients.near_shape, dtype=torch.uint8)
+        )
         for row, tissues in enumerate(near):
             if tissues is not None:
                 image = contrast(tissues, rng=np.random.default_rng([seed, 2, number]))
@@ -140,17 +184,17 @@ def digital_case(seed: int, without: frozenset[SequenceKind] = NOTHING) -> Train
         targets_lps_mm=targets,
         surroundings=Surroundings(
             tuple(near_images),
-            NEAR_MM,
+            patients.near_mm,
             torch.tensor(np.array(origins), dtype=torch.float32),
         ),
     )
 
 
 def _contrasts(
-    rng: np.random.Generator,
+    rng: np.random.Generator, patients: PatientsTable
 ) -> list[tuple[SequenceKind | None, Contrast]]:
     """Return how a patient's images are made; each takes its own chance."""
-    others = rng.choice(len(OTHERS), N_OTHER_CONTRASTS, replace=False)
+    others = rng.choice(len(OTHERS), patients.n_other_contrasts, replace=False)
     kinds = [*ALWAYS, *(OTHERS[index] for index in others)]
     kinds.append(REGIONAL[int(rng.integers(len(REGIONAL)))])
     fields_tesla = rng.choice([1.5, 3.0], len(kinds)).tolist()
@@ -158,16 +202,19 @@ def _contrasts(
     for kind, field_tesla in zip(kinds, fields_tesla, strict=True):
         physical = partial(physical_contrast, kind=kind, field_tesla=field_tesla)
         found.append((kind, physical))
-    return found + [(None, random_contrast)] * N_RANDOM_CONTRASTS
+    return found + [(None, random_contrast)] * patients.n_random_contrasts
 
 
-def _surrounding_grid(target_lps_mm: list[float]) -> VoxelGrid | None:
+def _surrounding_grid(
+    target_lps_mm: list[float], patients: PatientsTable
+) -> VoxelGrid | None:
     """Return the fine grid about a landmark; None if there is no landmark."""
     if any(math.isnan(x) for x in target_lps_mm):
         return None
-    affine = np.diag([NEAR_MM, NEAR_MM, NEAR_MM, 1.0])
-    affine[:3, 3] = np.array(target_lps_mm) - NEAR_MM * (np.array(NEAR_SHAPE) - 1) / 2
-    return VoxelGrid(NEAR_SHAPE, affine)
+    near_mm, shape = patients.near_mm, patients.near_shape
+    affine = np.diag([near_mm, near_mm, near_mm, 1.0])
+    affine[:3, 3] = np.array(target_lps_mm) - near_mm * (np.array(shape) - 1) / 2
+    return VoxelGrid(shape, affine)
 
 
 def _as_bytes(image: npt.NDArray[np.float32], top: float) -> Tensor:
@@ -180,82 +227,68 @@ def _targets(patient: Patient) -> Tensor:
     return torch.tensor([found.get(name, missing) for name in LANDMARKS])
 
 
-_VIEW = ViewSettings(
-    rotation_degrees=8.0,
-    scale=0.07,
-    elastic_mm=4.0,
-    elastic_grid_mm=80.0,
-    extent_mm=((110.0, 140.0, 72.0), (540.0, 400.0, 1300.0)),
-    whole_share=0.55,
-    whole_extent_mm=(540.0, 400.0, 1300.0),
-    landmark_share=0.7,
-    shift_mm=20.0,
-    # Of physical contrasts, too, for sequences that are not among them.
-    remap_share=0.25,
-    blur_mm=6.0,
-    noise=0.05,
-    bias=0.3,
-)
+def _in_words(n: int) -> str:
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+    return words[n] if n < len(words) else str(n)
 
 
-def _stage(
-    n_updates: int, learning_rate: float, n_starts: int, n_fine_landmarks: int = 8
-) -> DenseTrainingSettings:
-    return DenseTrainingSettings(
-        n_updates=n_updates,
-        n_starts=n_starts,
-        n_fine_landmarks=n_fine_landmarks,
-        learning_rate=learning_rate,
-        outside_weight=0.1,
-        view=_VIEW,
+def recipe_of(file: ConfigFile) -> Recipe:
+    """Return the recipe with the numbers of a config file.
+
+    Raises
+    ------
+    InputError
+        If the file is not one of this recipe.
+    """
+    config = file.checked(DigitalPatientTable)
+    patients, n = config.data, config.data.n_patients
+    return Recipe(
+        name="digital-patient",
+        title="Digital patient: knee, trochanter, heart, kidney, nipple, prostate",
+        description=(
+            "Ten agents for the six MIDRL landmarks and their right-hand partners, "
+            "in whole-body MRI of any sequence."
+        ),
+        landmarks=LANDMARKS,
+        landmark_notes={
+            "left knee": "center of the left knee cap",
+            "right knee": "center of the right knee cap",
+            "left trochanter": "left lesser trochanter",
+            "right trochanter": "right lesser trochanter",
+            "heart": "center of the heart",
+            "left kidney": "center of the left kidney",
+            "right kidney": "center of the right kidney",
+            "left nipple": "tip of the left nipple",
+            "right nipple": "tip of the right nipple",
+            "prostate": "center of the prostate",
+        },
+        config=config.network_of(len(LANDMARKS)),
+        stages=config.stages(),
+        make_cases=partial(digital_cases, patients=patients),
+        data=(
+            f"{n} procedural digital patients (numbers {FIRST_TRAINING_SEED} to "
+            f"{FIRST_TRAINING_SEED + n - 1}) each in "
+            f"{_in_words(patients.n_physical_contrasts)} physical and "
+            f"{_in_words(patients.n_random_contrasts)} random contrasts; "
+            "no image of a person."
+        ),
+        licence="BSD-3-Clause, as the program that draws them",
+        intended_use=(
+            "Research and teaching: a first guess of landmarks for a person to check, "
+            "and a start for fine-tuning."
+        ),
+        limits=(
+            "Not a medical device. Never saw a real patient in training. Sees about 4 "
+            "mm: single landmarks, nipples above all, are missed by more than 10 mm "
+            "now and then. Knows whole bodies from shoulder to mid-calf. In breast "
+            "images of 3 women nipples were found within 6 mm, in prostate images of "
+            "5 men the prostate within 8 mm, subtraction and diffusion included; "
+            "trochanters at the rim of prostate images are missed by 4 to 5 cm: seek "
+            "what the image is of. A prostate is found in women, too."
+        ),
+        **config.upright(),
+        source=file,
     )
 
 
-RECIPE = Recipe(
-    name="digital-patient",
-    title="Digital patient: knee, trochanter, heart, kidney, nipple, prostate",
-    description=(
-        "Ten agents for the six MIDRL landmarks and their right-hand partners, "
-        "in whole-body MRI of any sequence."
-    ),
-    landmarks=LANDMARKS,
-    landmark_notes={
-        "left knee": "center of the left knee cap",
-        "right knee": "center of the right knee cap",
-        "left trochanter": "left lesser trochanter",
-        "right trochanter": "right lesser trochanter",
-        "heart": "center of the heart",
-        "left kidney": "center of the left kidney",
-        "right kidney": "center of the right kidney",
-        "left nipple": "tip of the left nipple",
-        "right nipple": "tip of the right nipple",
-        "prostate": "center of the prostate",
-    },
-    config=DenseQConfig(n_landmarks=len(LANDMARKS), base_mm=8.0, has_detail=True),
-    stages=(
-        _stage(6500, 2e-3, 192),
-        _stage(4000, 1.2e-3, 128),
-        _stage(4000, 1e-3, 128, n_fine_landmarks=10),
-    ),
-    make_cases=digital_cases,
-    data=(
-        f"{N_PATIENTS} procedural digital patients (numbers {FIRST_TRAINING_SEED} to "
-        f"{FIRST_TRAINING_SEED + N_PATIENTS - 1}) each in six physical and two "
-        "random contrasts; "
-        "no image of a person."
-    ),
-    licence="BSD-3-Clause, as the program that draws them",
-    intended_use=(
-        "Research and teaching: a first guess of landmarks for a person to check, "
-        "and a start for fine-tuning."
-    ),
-    limits=(
-        "Not a medical device. Never saw a real patient in training. Sees about 4 mm: "
-        "single landmarks, nipples above all, are missed by more than 10 mm now and "
-        "then. Knows whole bodies from shoulder to mid-calf. In breast images of 3 "
-        "women nipples were found within 6 mm, in prostate images of 5 men the "
-        "prostate within 8 mm, subtraction and diffusion included; trochanters at the "
-        "rim of prostate images are missed by 4 to 5 cm: seek what the image is of. A "
-        "prostate is found in women, too."
-    ),
-)
+RECIPE = recipe_of(FILE)

@@ -1,8 +1,9 @@
 """Digital patients as the published agents saw theirs: whole images, one sequence each.
 
-As many as the paper trained on: 17 patients of the whole body, 9 women's breasts, 5
-men's prostates, in the published acquisitions [1]_. The paper images one side; here it
-is the left one of what comes in pairs, and the breast that the protocol images.
+The paper trained on 17 patients of the whole body, 9 women's breasts, 5 men's
+prostates, in the published acquisitions [1]_, and so do the recipes. The paper images
+one side; here it is the left one of what comes in pairs, and the breast that the
+protocol images.
 
 References
 ----------
@@ -27,16 +28,10 @@ if TYPE_CHECKING:
 
     Cases = Generator[Progress, None, tuple[Case, ...]]
 
-N_WHOLE_BODIES = 17
-N_BREASTS = 9
-N_PROSTATES = 5
-
 WHOLE_BODY_LANDMARKS = ("left knee", "left trochanter", "heart", "left kidney")
 
 
-def whole_body_cases(
-    data: Path | None = None, *, n_patients: int = N_WHOLE_BODIES
-) -> Cases:
+def whole_body_cases(data: Path | None = None, *, n_patients: int) -> Cases:
     """Yield progress and return whole bodies: T1w, T2w and four Dixon images each.
 
     Parameters
@@ -55,9 +50,9 @@ def whole_body_cases(
 def all_cases(
     data: Path | None = None,
     *,
-    n_whole_bodies: int = N_WHOLE_BODIES,
-    n_breasts: int = N_BREASTS,
-    n_prostates: int = N_PROSTATES,
+    n_whole_bodies: int,
+    n_breasts: int,
+    n_prostates: int,
 ) -> Cases:
     """Yield progress and return whole bodies, breasts and prostates.
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from napari_midrl.agents.dense_network import DenseQConfig
     from napari_midrl.agents.presets import Preset
     from napari_midrl.data.progress import Progress
+    from napari_midrl.training.config_file import ConfigFile
     from napari_midrl.training.dense_loop import DenseTrainingSettings
     from napari_midrl.training.published_world import Case
     from napari_midrl.training.views import TrainingCase
@@ -45,6 +46,8 @@ class Recipe:
         turned patient as it lies.
     max_looks
         Of that arrangement.
+    source
+        File that its numbers come from, if they do.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Recipe:
     limits: str
     turn_gain: float | None = None
     max_looks: int = 8
+    source: ConfigFile | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class PublishedRecipe:
 
     Parameters
     ----------
-    name, title, description, landmarks, data, licence, intended_use, limits
+    name, title, description, landmarks, data, licence, intended_use, limits, source
         As in `Recipe`.
     preset
         The system, on its published schedule.
@@ -96,3 +100,4 @@ class PublishedRecipe:
     licence: str
     intended_use: str
     limits: str
+    source: ConfigFile | None = None
