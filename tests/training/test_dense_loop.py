@@ -185,6 +185,60 @@ def test_a_checkpoint_of_another_seed_is_refused(tmp_path, whole_run):
         finish(train_dense(TINY, CASES, replace(QUICK, seed=9), tmp_path))
 
 
+OTHERS = [
+    (replace(QUICK, n_starts=9), "n_starts 8, not 9"),
+    (replace(QUICK, n_updates=5), "n_updates 4, not 5"),
+    (replace(QUICK, learning_rate=1e-4), "learning_rate 0.0015, not 0.0001"),
+    (replace(QUICK, rule=Targets(discount=0.9)), "rule.discount 0.5, not 0.9"),
+    (replace(QUICK, view=replace(SMALL_VIEWS, noise=0.5)), "view.noise 0.08, not 0.5"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), OTHERS)
+def test_a_checkpoint_of_other_settings_is_refused(whole_run, settings, message):
+    """The card would tell of settings that did not make the weights."""
+    with pytest.raises(InputError, match=f"training with {message}") as caught:
+        finish(train_dense(TINY, CASES, settings, whole_run[1]))
+    assert caught.value.path == whole_run[1] / CHECKPOINT
+
+
+def test_a_checkpoint_of_another_resolution_is_refused(whole_run):
+    """Its weights would fit."""
+    finer = replace(TINY, base_mm=1.0)
+    with pytest.raises(InputError, match=r"base_mm 2\.0, not 1\.0"):
+        finish(train_dense(finer, CASES, QUICK, whole_run[1]))
+
+
+def other_image():
+    image = 1 - CASES[1].images[0]
+    return replace(CASES[1], images=(image,))
+
+
+@pytest.mark.parametrize(
+    "cases",
+    [CASES[:1], CASES[::-1], (CASES[0], other_image())],
+    ids=["fewer", "another order", "another image"],
+)
+def test_a_checkpoint_of_other_cases_is_refused(whole_run, cases):
+    with pytest.raises(InputError, match="on other cases"):
+        finish(train_dense(TINY, cases, QUICK, whole_run[1]))
+
+
+def test_a_checkpoint_that_began_with_other_weights_is_refused(whole_run):
+    network = finish(train_dense(TINY, CASES, QUICK, whole_run[1]))
+    with pytest.raises(InputError, match="began with other weights"):
+        finish(train_dense(TINY, CASES, QUICK, whole_run[1], network))
+
+
+def test_an_older_checkpoint_that_says_less_is_resumed(tmp_path, whole_run):
+    """It knew no network, no cases, and not every setting of today."""
+    tensors = dense_loop.load_file(whole_run[1] / CHECKPOINT)
+    settings = {"seed": 3, "n_updates": 4, "fine_only": False, "view": {"noise": 0.08}}
+    metadata = {"settings": json.dumps(settings)}
+    dense_loop.save_file(tensors, tmp_path / CHECKPOINT, metadata=metadata)
+    assert_same(trained(QUICK, tmp_path), whole_run[0])
+
+
 def test_every_update_is_a_line_of_the_log(whole_run):
     lines = (whole_run[1] / "log.jsonl").read_text(encoding="utf-8").splitlines()
     entries = [json.loads(line) for line in lines]
@@ -193,6 +247,9 @@ def test_every_update_is_a_line_of_the_log(whole_run):
         parts = [value for name, value in entry.items() if name.startswith("loss_")]
         assert entry["loss"] == pytest.approx(sum(parts), rel=1e-4)
         assert entry["seconds"] > 0
+        # Of the update itself, which is counted from 0.
+        rate = dense_loop.learning_rate_at(entry["update"] - 1, QUICK)
+        assert entry["learning_rate"] == rate
 
 
 def test_every_update_is_reported():

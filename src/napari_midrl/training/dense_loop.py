@@ -6,7 +6,7 @@ import copy
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,6 +22,7 @@ from napari_midrl.agents.dense_lookup import (
 from napari_midrl.agents.dense_network import DenseQNetwork
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import PackError, TrainingError
+from napari_midrl.training.dense_identity import difference, identity_of
 from napari_midrl.training.views import TrainingCase, ViewSettings, draw_view
 
 if TYPE_CHECKING:
@@ -113,9 +114,10 @@ def train_dense(
         If the weights no longer change, since no gradient is a finite number.
     """
     state = _TrainingState(config, settings, initial)
+    identity = identity_of(config, cases, settings, initial)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        state.restore(folder)
+        state.restore(folder, identity)
     while state.n_done < settings.n_updates:
         begun = time.perf_counter()
         metrics = state.update(cases)
@@ -124,11 +126,11 @@ def train_dense(
             with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps({"update": state.n_done, **metrics}) + "\n")
             if state.n_done % settings.checkpoint_every == 0:
-                state.save(folder)
+                state.save(folder, identity)
         text = f"update {state.n_done}: loss {metrics['loss']:.4f}"
         yield Progress(state.n_done, settings.n_updates, text, metrics)
     if folder is not None:
-        state.save(folder)
+        state.save(folder, identity)
     averaged: DenseQNetwork = state.averaged_net
     return averaged
 
@@ -166,10 +168,9 @@ class _TrainingState:
         case = cases[int(torch.randint(len(cases), (), generator=generator))]
         config = self.online_net.config
         view = draw_view(case, config.base_mm, settings.view, generator)
+        rate = learning_rate_at(self.n_done, settings)
         for group in self.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * _schedule(
-                self.n_done / settings.n_updates
-            )
+            group["lr"] = rate
         with torch.autocast("cpu", torch.bfloat16):
             online = self.online_net.encode(view.array)
             with torch.no_grad():
@@ -183,11 +184,12 @@ class _TrainingState:
         self._step(torch.nn.utils.clip_grad_norm_(self.online_net.parameters(), 5.0))
         follow(self.target_net, self.online_net, settings.follow_rate)
         self.n_done += 1
-        rate = max(0.005, 1 / (1 + self.n_done))
-        follow(self.averaged_net, self.online_net, rate)
-        return {"loss": float(loss.detach())} | {
+        share = max(0.005, 1 / (1 + self.n_done))
+        follow(self.averaged_net, self.online_net, share)
+        parts = {
             f"loss_{index}": float(part.detach()) for index, part in enumerate(losses)
         }
+        return {"loss": float(loss.detach()), **parts, "learning_rate": rate}
 
     def _step(self, gradient_norm: Tensor) -> None:
         """Change the weights, unless the gradient is not a number.
@@ -270,7 +272,7 @@ class _TrainingState:
             losses.append(td_loss(online, target, starts, bounds, scale, rule))
         return losses
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, identity: dict[str, str]) -> None:
         """Write everything needed to go on; the old state stays until it is whole."""
         tensors = {}
         for part in ("online_net", "target_net", "averaged_net"):
@@ -281,11 +283,10 @@ class _TrainingState:
                 tensors[f"optimizer.{index}.{name}"] = tensor.contiguous().clone()
         tensors["n_done"] = torch.tensor(self.n_done)
         unfinished = folder / "checkpoint.unfinished"
-        settings = json.dumps(asdict(self.settings))
-        save_file(tensors, unfinished, metadata={"settings": settings})
+        save_file(tensors, unfinished, metadata=identity)
         unfinished.replace(folder / "checkpoint.safetensors")
 
-    def restore(self, folder: Path) -> None:
+    def restore(self, folder: Path, identity: dict[str, str]) -> None:
         """Go on from the checkpoint in the folder, if there is one.
 
         Raises
@@ -299,15 +300,15 @@ class _TrainingState:
         try:
             self._take_over(load_file(path))
             with safe_open(path, "pt") as file:
-                seed = json.loads(file.metadata()["settings"])["seed"]
+                other = difference(file.metadata() or {}, identity)
         except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
             msg = f"does not fit this training: {error}"
             raise PackError(msg, path) from error
-        if seed != self.settings.seed:
-            msg = f"is of a training with seed {seed}, not {self.settings.seed}"
-            raise PackError(msg, path)
         if self.n_done > self.settings.n_updates:
             msg = f"has {self.n_done} updates, more than {self.settings.n_updates}"
+            raise PackError(msg, path)
+        if other is not None:
+            msg = f"is of a training {other}"
             raise PackError(msg, path)
 
     def _take_over(self, tensors: dict[str, Tensor]) -> None:
@@ -407,6 +408,11 @@ def _coarse_starts(
     kind = kind.reshape(n, n_starts, 1)
     starts = torch.where(kind == 0, everywhere, torch.where(kind == 1, near, beside))
     return starts.clamp(view.low, view.high)
+
+
+def learning_rate_at(n_done: int, settings: DenseTrainingSettings) -> float:
+    """Return the learning rate of the update after so many."""
+    return settings.learning_rate * _schedule(n_done / settings.n_updates)
 
 
 def _schedule(done: float) -> float:
