@@ -39,7 +39,8 @@ def test_the_core_needs_no_window():
 def test_the_extras_are_those_of_the_documentation():
     extras = PROJECT["optional-dependencies"]
 
-    assert set(extras) == {"gui", "pyqt6", "pyside6", "video", "test"}
+    named = {"gui", "pyqt6", "pyside6", "video", "tensorboard", "test"}
+    assert set(extras) == named
     assert not names(extras["gui"]) & BINDINGS
 
 

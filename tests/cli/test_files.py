@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import napari_midrl
 from napari_midrl.data.landmarks import Landmark, LandmarkSet
 from napari_midrl.data.progress import Progress
 
@@ -49,16 +50,38 @@ def test_phantom_prints_the_files(midrl, stand_in):
 
 @pytest.mark.parametrize("resume", [False, True])
 def test_train_prints_the_pack(midrl, stand_in, resume):
-    def train_pack(recipe, out, *, seed, resume, data, n_updates):
+    def train_pack(recipe, out, *, seed, resume, data, config, n_updates, tensorboard):
         yield Progress(1, 1, "training", {"loss": 0.5})
+        assert (config, tensorboard) == (Path("mine.toml"), True)
         return out / f"{recipe}-{seed}-{resume}-{data}-{n_updates}"
 
-    stand_in("napari_midrl.workflows.train", train_pack=train_pack)
+    stand_in(
+        "napari_midrl.workflows.train", train_pack=train_pack, config_text=lambda _: ""
+    )
     flag = ["--resume"] if resume else []
 
     arguments = ["--out", "runs", "--seed", 3, "--data", "images", *flag]
-    arguments += ["--updates", 12]
+    arguments += ["--updates", 12, "--config", "mine.toml", "--tensorboard"]
 
     result = midrl("train", "brain-afids", *arguments)
 
     assert result.stdout == f"{Path('runs') / f'brain-afids-3-{resume}-images-12'}\n"
+
+
+def test_train_prints_the_config_and_trains_nothing(midrl):
+    shipped = Path(napari_midrl.__file__).parent / "training/configs/brain-afids.toml"
+
+    result = midrl("train", "brain-afids", "--print-config")
+
+    assert result.stdout == shipped.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["brain-afids"], "--out is needed"), (["spine", "--print-config"], "no recipe")],
+)
+def test_train_says_what_it_lacks(midrl, arguments, message):
+    result = midrl("train", *arguments)
+
+    assert result.exit_code == 2
+    assert message in result.stderr

@@ -1,9 +1,12 @@
 """One recipe, from nothing to a pack that can be searched with."""
 
+import hashlib
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from types import ModuleType
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -19,11 +22,13 @@ from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.io.model_store import read_card, read_pack
 from napari_midrl.localizers.midrl import MidrlLocalizer
 from napari_midrl.localizers.packs import localizer_of
+from napari_midrl.training import scalars
+from napari_midrl.training.config_tables import DenseTable
 from napari_midrl.training.dense_loop import DenseTrainingSettings
 from napari_midrl.training.recipes import PublishedRecipe, Recipe
 from napari_midrl.training.views import TrainingCase, ViewSettings, mean_arrangement
 from napari_midrl.workflows import train
-from napari_midrl.workflows.train import RECIPES, train_pack
+from napari_midrl.workflows.train import RECIPES, config_text, train_pack
 
 CHECKPOINT = "stage-1/checkpoint.safetensors"
 
@@ -293,3 +298,169 @@ def test_a_second_stage_begins_with_the_weights_of_the_first(tmp_path, monkeypat
     assert alone.card.training.n_updates == 2 * one.card.training.n_updates
     for name, weights in one.tensors.items():
         np.testing.assert_allclose(alone.tensors[name], weights, atol=1e-6)
+
+
+TINY_CONFIG = """
+[network]
+base_mm = 4
+channels = [4, 4, 4]
+fine_channels = 4
+n_hidden = 4
+[view]
+whole_share = 1.0
+[[stage]]
+n_updates = 2
+n_starts = 5
+n_fine_landmarks = 1
+"""
+
+
+@pytest.fixture
+def tiny_file(monkeypatch, tmp_path):
+    """A config file of the tiny recipe, which can be read like one that ships."""
+
+    def recipe_of(file):
+        config = file.checked(DenseTable)
+        numbers = {"config": config.network_of(1), "stages": config.stages()}
+        return replace(TINY, **numbers, source=file)
+
+    module = sys.modules["napari_midrl.training.tiny"]
+    monkeypatch.setattr(module, "recipe_of", recipe_of, raising=False)
+    path = tmp_path / "mine.toml"
+    path.write_text(TINY_CONFIG, "utf-8")
+    return path
+
+
+def test_a_config_file_is_trained_by_and_told_in_the_card(tmp_path, tiny_file):
+    pack = finish(train_pack("tiny", tmp_path / "out", config=tiny_file))
+    training = read_card(pack).training
+    assert training.n_updates == 2
+    assert training.settings["stages"][0]["n_starts"] == 5
+    told = training.settings["config"]
+    assert told["sha256"] == hashlib.sha256(tiny_file.read_bytes()).hexdigest()
+    assert told["file"] == "mine.toml"
+    assert told["values"]["network"]["base_mm"] == 4
+    assert "not by the one that ships" in training.note
+
+
+def test_a_recipe_without_a_file_of_ones_own_has_no_such_note(tmp_path):
+    pack = finish(train_pack("tiny", tmp_path, n_updates=1))
+    assert read_card(pack).training.note == ""
+
+
+def test_a_changed_config_does_not_resume_another_training(tmp_path, tiny_file):
+    finish(train_pack("tiny", tmp_path / "out", config=tiny_file))
+    tiny_file.write_text(TINY_CONFIG.replace("n_starts = 5", "n_starts = 6"), "utf-8")
+    with pytest.raises(PackError, match="n_starts 5, not 6") as caught:
+        finish(train_pack("tiny", tmp_path / "out", config=tiny_file, resume=True))
+    assert caught.value.path == tmp_path / "out" / CHECKPOINT
+
+
+def test_a_config_with_a_mistake_trains_nothing(tmp_path, tiny_file):
+    tiny_file.write_text(TINY_CONFIG + "wiev.noise = 1\n", "utf-8")
+    with pytest.raises(InputError, match=r"stage\[1\].wiev"):
+        finish(train_pack("tiny", tmp_path / "out", config=tiny_file))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", sorted(set(RECIPES) - {"tiny"}))
+def test_the_printed_config_is_the_one_that_is_trained_by(tmp_path, name):
+    path = tmp_path / "copy.toml"
+    path.write_text(config_text(name), "utf-8")
+    recipe, own = train._recipe(name, path), train._recipe(name, None)
+    assert recipe.data == own.data
+    assert getattr(recipe, "stages", None) == getattr(own, "stages", None)
+    assert recipe.source.statement()["values"] == own.source.statement()["values"]
+
+
+def test_printing_a_config_needs_no_engine():
+    code = (
+        "import sys; from napari_midrl.workflows.train import config_text; "
+        "config_text('brain-afids'); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_arrangement_that_cases_lack_is_refused_before_training(
+    tmp_path, monkeypatch
+):
+    def lacking(_data):
+        yield Progress(0, 1, "drawing")
+        return two_cases([[float("nan")] * 3])
+
+    recipe = replace(TINY, turn_gain=2.0, make_cases=lacking)
+    monkeypatch.setattr(sys.modules["napari_midrl.training.tiny"], "RECIPE", recipe)
+    with pytest.raises(InputError, match="every landmark"):
+        finish(train_pack("tiny", tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+class FakeWriter:
+    """Remembers what a training wrote for TensorBoard."""
+
+    made: ClassVar = []
+
+    def __init__(self, folder, purge_step):
+        self.folder, self.purge_step = folder, purge_step
+        self.scalars, self.is_closed = [], False
+        self.made.append(self)
+
+    def add_scalar(self, tag, scalar_value, global_step):
+        self.scalars.append((tag, scalar_value, global_step))
+
+    def close(self):
+        self.is_closed = True
+
+
+@pytest.fixture
+def writers(monkeypatch):
+    """The writers of a training, in the order they were opened."""
+    monkeypatch.setattr(FakeWriter, "made", [])
+    monkeypatch.setattr(scalars, "_writer_class", lambda: FakeWriter)
+    return FakeWriter.made
+
+
+@pytest.mark.usefixtures("walkers")
+@pytest.mark.parametrize("name", ["tiny", "walkers"])
+def test_tensorboard_gets_what_is_logged_beside_the_log(tmp_path, writers, name):
+    finish(train_pack(name, tmp_path, n_updates=3, tensorboard=True))
+    (writer,) = writers
+    assert (writer.folder, writer.purge_step) == (str(tmp_path / "stage-1"), 1)
+    assert writer.is_closed
+    lines = (tmp_path / "stage-1" / "log.jsonl").read_text().splitlines()
+    logged = [
+        (name, value, entry["update"])
+        for entry in map(json.loads, lines)
+        for name, value in entry.items()
+        if name not in ("update", "seconds")
+    ]
+    # As text, since no NaN equals another.
+    assert str([s for s in writer.scalars if s[0] != "seconds"]) == str(logged)
+
+
+def test_a_resumed_training_replaces_what_was_shown_of_lost_updates(tmp_path, writers):
+    training = train_pack("tiny", tmp_path, n_updates=3, tensorboard=True)
+    while not (tmp_path / CHECKPOINT).exists():
+        next(training)
+    training.close()
+    finish(train_pack("tiny", tmp_path, n_updates=3, tensorboard=True, resume=True))
+    assert [writer.purge_step for writer in writers] == [1, 2]
+    assert all(writer.is_closed for writer in writers)
+
+
+def test_without_tensorboard_it_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(InputError, match=r"pip install 'napari-midrl\[tensorboard\]'"):
+        finish(train_pack("tiny", tmp_path, tensorboard=True))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_real_tensorboard_reads_what_was_written(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    finish(train_pack("tiny", tmp_path, n_updates=2, tensorboard=True))
+    events = EventAccumulator(str(tmp_path / "stage-1"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("loss")] == [1, 2]
+    assert "learning_rate" in events.Tags()["scalars"]

@@ -44,7 +44,8 @@ def difference(theirs: Mapping[str, str], mine: Mapping[str, str]) -> str | None
     for part in ("settings", "network"):
         if part in theirs:
             was, now = _flat(json.loads(theirs[part])), _flat(json.loads(mine[part]))
-            for name in now:
+            # The seed first: it is what people mistake most.
+            for name in sorted(now, key=lambda name: name != "seed"):
                 if name in OF_THE_RUN_ALONE or name not in was:
                     continue
                 if was[name] != now[name]:
