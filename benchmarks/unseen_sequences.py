@@ -81,7 +81,7 @@ def trained(
     seed: int, n_updates: int, n_patients: int, without: Sequence[SequenceKind]
 ) -> MidrlLocalizer:
     cases = [
-        digital_case(FIRST_TRAINING_SEED + number, frozenset(without))
+        digital_case(FIRST_TRAINING_SEED + number, without=frozenset(without))
         for number in range(n_patients)
     ]
     settings = replace(RECIPE.stages[0], n_updates=n_updates, seed=seed)

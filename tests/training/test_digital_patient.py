@@ -87,7 +87,7 @@ def test_the_same_number_is_the_same_case(first):
 
 def test_what_is_left_out_is_gone_and_the_rest_as_it_was(first):
     """T2w is the second of the images."""
-    without = digital_case(FIRST_TRAINING_SEED, frozenset({SequenceKind.T2W}))
+    without = digital_case(FIRST_TRAINING_SEED, without=frozenset({SequenceKind.T2W}))
     assert_same(without.images, (first.images[0], *first.images[2:]))
     near = first.surroundings.images
     assert_same(without.surroundings.images, (near[0], *near[2:]))
