@@ -87,16 +87,14 @@ def wheel(tmp_path_factory):
         yield archive
 
 
-def test_the_wheel_holds_manifest_types_agent_packs_and_configs(wheel):
+def test_the_wheel_holds_manifest_types_agent_data_files(wheel):
     members = set(wheel.namelist())
 
     assert {"napari_midrl/napari.yaml", "napari_midrl/py.typed"} <= members
-    packs = [path for path in (PACKAGE / "packs").rglob("*") if path.is_file()]
-    configs = list((PACKAGE / "training" / "configs").glob("*.toml"))
-    assert packs
-    assert configs
-    files = {path.relative_to(PACKAGE.parent).as_posix() for path in packs + configs}
-    assert files <= members
+    for folder in ("packs", "protocols", "training/configs"):
+        data = [path for path in (PACKAGE / folder).rglob("*") if path.is_file()]
+        assert data
+        assert {path.relative_to(PACKAGE.parent).as_posix() for path in data} <= members
 
 
 def test_the_wheel_is_small_and_holds_nothing_else(wheel):

@@ -4,9 +4,15 @@ MidrlError                      everything this package raises on purpose
 ├── InputError                  a file or a value from outside is not usable
 │   ├── ImageError              an image file: empty, truncated, huge, ambiguous
 │   │   └── SeriesError         DICOM files that do not form one volume
-│   └── LandmarkFileError       a landmark or trajectory file; names row and column
+│   ├── LandmarkFileError       a landmark or trajectory file; names row and column
+│   ├── ProtocolError           a landmark protocol
+│   └── AnnotationFileError     a reader's annotations: damaged, or of something else
+│       ├── OtherImageError     ... of another image; names both
+│       └── ChangedOnDiskError  ... changed by somebody else since it was read
 ├── PackError                   an agent pack: weights, card, or both
 ├── OverwriteError              a write would replace something it should not
+├── EditError                   a change of the annotations that cannot be made
+│   └── LockedError             ... because the landmark is locked
 ├── SearchError                 a search cannot run on this volume
 └── TrainingError               a training goes astray
 
@@ -52,12 +58,36 @@ class LandmarkFileError(InputError):
     """A landmark or trajectory file is malformed."""
 
 
+class ProtocolError(InputError):
+    """A landmark protocol is malformed or not to be found."""
+
+
+class AnnotationFileError(InputError):
+    """A file of annotations is damaged, or of another reader or protocol."""
+
+
+class OtherImageError(AnnotationFileError):
+    """A file of annotations was made on another image than the one at hand."""
+
+
+class ChangedOnDiskError(AnnotationFileError):
+    """A file of annotations is no longer what was read or written last."""
+
+
 class PackError(InputError):
     """An agent pack cannot be trusted or does not fit its network."""
 
 
 class OverwriteError(InputError):
     """A write would replace a file that should be kept."""
+
+
+class EditError(MidrlError):
+    """A change of the annotations cannot be made; nothing was changed."""
+
+
+class LockedError(EditError):
+    """The landmark is locked; nothing was changed."""
 
 
 class SearchError(MidrlError):
