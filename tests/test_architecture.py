@@ -36,6 +36,7 @@ def modules_in(folder: str) -> list[str]:
     [
         pytest.param(["napari_midrl"], id="package"),
         pytest.param(modules_in("geometry") + modules_in("data"), id="values"),
+        pytest.param(modules_in("annotation"), id="annotation"),
         pytest.param(modules_in("io"), id="io"),
         pytest.param(["napari_midrl.workflows.load"], id="load"),
     ],

@@ -1,0 +1,1 @@
+"""Editing what a reader says: commands, and undoing them."""
