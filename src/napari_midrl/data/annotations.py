@@ -172,7 +172,7 @@ class AnnotationSet:
     landmarks
         In the reader's order; names differ, and so do protocol names.
     proposals
-        By the name of the landmark; read-only.
+        By the name of the landmark, in the reader's order; read-only.
 
     Raises
     ------
@@ -195,8 +195,8 @@ class AnnotationSet:
         if stray:
             msg = f"proposals for no landmark: {stray}"
             raise ValueError(msg)
-        frozen = MappingProxyType(dict(self.proposals))
-        object.__setattr__(self, "proposals", frozen)
+        ordered = {n: self.proposals[n] for n in names if n in self.proposals}
+        object.__setattr__(self, "proposals", MappingProxyType(ordered))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -259,8 +259,7 @@ class AnnotationSet:
         A proposal without a confidence comes before all others; those that are equal
         keep the reader's order.
         """
-        open_names = [name for name in self.names if name in self.proposals]
-        return tuple(sorted(open_names, key=self._confidence_of))
+        return tuple(sorted(self.proposals, key=self._confidence_of))
 
     def _confidence_of(self, name: str) -> float:
         confidence = self.proposals[name].confidence
@@ -347,14 +346,13 @@ class AnnotationDocument:
         landmarks = tuple(
             Landmark(
                 name,
-                proposals[name].position_lps_mm,
+                proposal.position_lps_mm,
                 source=LandmarkSource.MODEL,
-                confidence=proposals[name].confidence,
+                confidence=proposal.confidence,
                 description=self._description_of(self.annotations[name]),
-                rater=proposals[name].model,
+                rater=proposal.model,
             )
-            for name in self.annotations.names
-            if name in proposals
+            for name, proposal in proposals.items()
         )
         hashes = {proposal.model_sha256 for proposal in proposals.values()}
         return self._set_of(

@@ -53,6 +53,7 @@ def replacing(
         if target.is_file():
             _keep_backup(target)
         temporary.replace(target)
+        _sync_folder(target.parent)
     except OSError as problem:
         msg = f"cannot be written: {problem.strerror or problem}"
         raise InputError(msg, target) from problem
@@ -72,6 +73,20 @@ def _sync(path: Path) -> None:
     """Ask the operating system to put the file on the disk now."""
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Ask for the new name to be put on the disk too; Windows does so by itself."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:
+        # Some network shares cannot sync a folder; the file itself is synced.
+        return
+    finally:
+        os.close(handle)
 
 
 def _keep_backup(target: Path) -> None:
