@@ -39,6 +39,14 @@ def modules_in(folder: str) -> list[str]:
         pytest.param(modules_in("annotation"), id="annotation"),
         pytest.param(modules_in("io"), id="io"),
         pytest.param(["napari_midrl.workflows.load"], id="load"),
+        pytest.param(
+            [
+                "napari_midrl.workflows.annotate",
+                "napari_midrl.workflows.annotation_cases",
+                "napari_midrl.workflows.compare_readers",
+            ],
+            id="annotate",
+        ),
     ],
 )
 def test_importing_does_not_pull_in_heavy_packages(modules):

@@ -436,6 +436,27 @@ class Several:
         return annotations
 
 
+@dataclass(frozen=True)
+class ReplaceAll:
+    """Take another whole set, such as a file that was changed elsewhere.
+
+    Parameters
+    ----------
+    annotations
+        The set from then on.
+    text
+        Why, for a menu.
+    """
+
+    annotations: AnnotationSet
+    text: str
+
+    def apply(self, annotations: AnnotationSet) -> AnnotationSet:
+        """Return the other set."""
+        del annotations
+        return self.annotations
+
+
 def _freeze_position(command: Place | Move | NudgeAndAccept) -> None:
     """Check a command's position once, when it is made."""
     position = checked_position(command.position_lps_mm)

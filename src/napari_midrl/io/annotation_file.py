@@ -169,7 +169,12 @@ def annotation_file_name(image: ImageIdentity, reader: str) -> str:
     keeps its file, and one that is changed gets another.
     """
     stem = image.file.split(".")[0] or image.name
-    return f"{_plain(stem)}.{image.sha256[:8]}.{_plain(reader)}{ANNOTATION_SUFFIX}"
+    return f"{_plain(stem)}.{image.sha256[:8]}{file_ending(reader)}"
+
+
+def file_ending(reader: str) -> str:
+    """Return how the names of all files of a reader end."""
+    return f".{_plain(reader)}{ANNOTATION_SUFFIX}"
 
 
 def backup_of(path: Path) -> Path:
@@ -269,6 +274,11 @@ def check_unchanged(path: Path, expected: str | None) -> None:
             "replaced. Read it again, or save under another name"
         )
         raise ChangedOnDiskError(msg, path)
+
+
+def stamp_of(path: Path) -> str | None:
+    """Return the stamp of what lies there now; None if nothing does."""
+    return _stamp(_content(path)) if os.path.lexists(path) else None
 
 
 def restore_backup(path: Path) -> tuple[Path, ...]:

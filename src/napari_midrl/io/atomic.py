@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,14 +79,13 @@ def _sync_folder(folder: Path) -> None:
     """Ask for the new name to be put on the disk too; Windows does so by itself."""
     if os.name == "nt":
         return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError:
-        # Some network shares cannot sync a folder; the file itself is synced.
-        return
-    finally:
-        os.close(handle)
+    # Some network shares cannot sync a folder; the file itself is synced.
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _keep_backup(target: Path) -> None:
