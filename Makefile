@@ -18,7 +18,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test check format screenshots benchmark constraints \
+.PHONY: help venv demo test check format screenshots benchmark kill constraints \
 	train-brain-afids train-digital-patient clean
 
 help:  ## show this list
@@ -54,6 +54,9 @@ screenshots: $(STAMP)  ## remake the pictures of docs/images
 
 benchmark: $(STAMP)  ## measure the speed of playback
 	@$(BIN)/python -m benchmarks.playback
+
+kill: $(STAMP)  ## kill an annotating program 200 times and see that nothing is lost
+	@$(BIN)/python -m benchmarks.kill -n 200
 
 venv: $(STAMP)  ## install into .venv
 
