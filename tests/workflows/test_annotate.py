@@ -347,6 +347,16 @@ def test_another_readers_file_can_be_taken_over(tmp_path, path):
     assert now["a"].position_lps_mm == HERE
 
 
+def test_voxel_indices_are_taken_over_by_the_names_of_the_protocol(tmp_path, path):
+    (tmp_path / "a.txt").write_text("1,2,3\n0,0,0\n3,4,5\n")
+    command = import_command(tmp_path / "a.txt", VOLUME, names=PROTOCOL.names)
+    now = reopened(path).apply(command)
+
+    np.testing.assert_allclose(
+        VOLUME.grid.to_ijk(now["c"].position_lps_mm), (3, 4, 5), atol=1e-9
+    )
+
+
 def test_landmarks_of_another_image_are_taken_over_only_if_that_is_meant(tmp_path):
     other = make_volume("T1w", seed=1)
     file = landmark_file(

@@ -32,9 +32,10 @@ from napari_midrl.io.annotation_file import (
     write_annotations,
 )
 from napari_midrl.io.landmarks import read_landmarks
+from napari_midrl.io.voxel_text import VOXEL_TEXT_SUFFIX, read_voxel_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari_midrl.annotation.commands import Command
     from napari_midrl.data.annotations import AnnotationSet, ImageIdentity
@@ -289,6 +290,7 @@ def import_command(
     volume: Volume,
     *,
     frame: Frame | None = None,
+    names: Sequence[str] = (),
     any_image: bool = False,
     conflicts: Conflicts = Conflicts.REFUSE,
     strangers: Strangers = Strangers.REFUSE,
@@ -300,11 +302,14 @@ def import_command(
     Parameters
     ----------
     path
-        ``.csv``, ``.fcsv``, ``.mrk.json``, or another reader's ``.midrl.json``.
+        ``.csv``, ``.fcsv``, ``.mrk.json``, ``.txt`` with voxel indices, or another
+        reader's ``.midrl.json``.
     volume
         The image at hand.
     frame
         Frame of the coordinates in a file that does not state it.
+    names
+        Of the landmarks in a ``.txt``, line by line.
     any_image
         Whether landmarks placed on another image will do, such as another sequence of
         the study; their positions in mm are taken as they are.
@@ -322,6 +327,8 @@ def import_command(
     """
     if path.name.lower().endswith(ANNOTATION_SUFFIX):
         given = read_annotations(path).document.as_landmark_set()
+    elif path.name.lower().endswith(VOXEL_TEXT_SUFFIX):
+        given = read_voxel_text(path, volume.grid, names)
     else:
         given = read_landmarks(
             path, frame=frame, grid=None if any_image else volume.grid
