@@ -1,9 +1,9 @@
-"""Cases with known landmarks: folders of files, or digital patients."""
+"""Cases with known landmarks: folders, data sets, or digital patients."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from napari_midrl.data.progress import Progress
 from napari_midrl.data.study import Study
 from napari_midrl.errors import ImageError, InputError, LandmarkFileError
 from napari_midrl.evaluation.findings import known_positions
+from napari_midrl.io.dataset import DATASET_NAME, read_dataset
 from napari_midrl.io.dicom import looks_like_dicom
 from napari_midrl.io.images import image_suffix, read_images
 from napari_midrl.io.landmarks import read_landmarks
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from napari_midrl.data.landmarks import LandmarkSet
     from napari_midrl.data.volume import Volume
+    from napari_midrl.io.dataset import DatasetCase, Split
 
     Opened = Generator[Progress, None, tuple[Study, LandmarkSet]]
 
@@ -48,6 +50,8 @@ class FileCase:
         Landmarks of that file.
     image_files, dicom_files
         Images to search.
+    image_sha256
+        `Volume.content_hash` that one of the images must have; empty asks for none.
     """
 
     name: str
@@ -55,6 +59,7 @@ class FileCase:
     truth: LandmarkSet
     image_files: tuple[Path, ...]
     dicom_files: tuple[Path, ...] = ()
+    image_sha256: str = ""
 
     def open(self) -> Opened:
         """Yield progress and return the images and the truth.
@@ -62,8 +67,8 @@ class FileCase:
         Raises
         ------
         ImageError
-            If any file cannot be read: a case left out in silence would change the
-            numbers.
+            If any file cannot be read, or none is the image that must be there: a
+            case left out in silence would change the numbers.
         """
         volumes: list[Volume] = []
         warnings: tuple[str, ...] = ()
@@ -74,6 +79,14 @@ class FileCase:
         for number, path in enumerate(self.image_files):
             yield Progress(number, len(self.image_files), f"reading {path.name}")
             volumes += read_images(path)
+        if self.image_sha256 and not any(
+            volume.content_hash == self.image_sha256 for volume in volumes
+        ):
+            msg = (
+                f"was placed on the image {self.truth.image_name!r}, which is not "
+                f"among those of the case {self.name!r} any more"
+            )
+            raise ImageError(msg, self.landmark_file)
         return Study(self.name, unique_names(volumes), warnings), self.truth
 
 
@@ -105,7 +118,9 @@ class DigitalCase:
 Case = FileCase | DigitalCase
 
 
-def find_cases(data: str, regions: Sequence[str] = ()) -> tuple[Case, ...]:
+def find_cases(
+    data: str, regions: Sequence[str] = (), split: Split | None = None
+) -> tuple[Case, ...]:
     """Return the cases that a folder or ``"phantom:FIRST-LAST"`` names.
 
     Landmark files are read at once, so that a malformed one shows before hours of
@@ -115,24 +130,34 @@ def find_cases(data: str, regions: Sequence[str] = ()) -> tuple[Case, ...]:
     ----------
     data
         A folder with one subfolder per case, each with images and one landmark file;
-        a folder that is one such case itself; or seeds of digital patients.
+        a folder that is one such case itself; a data set (``dataset.json``); or seeds
+        of digital patients.
     regions
         Acquisitions of the digital patients; none means the whole body.
+    split
+        Cases of a data set to take; None takes all.
 
     Raises
     ------
     InputError
         If there is no such folder, a case has no image, no landmark file or several,
-        the seeds are not understood, or regions are given for a folder.
+        the seeds are not understood, or regions or a split are given for what has
+        none.
     LandmarkFileError
         If a landmark file is malformed or places nothing.
     """
+    is_dataset = (Path(data) / DATASET_NAME).is_file()
+    if split is not None and not is_dataset:
+        msg = f"only a data set ({DATASET_NAME}) says what is for {split}"
+        raise InputError(msg, data)
     if data.startswith(PHANTOM):
         return _digital_cases(data, tuple(regions) or WHOLE_BODY)
     if regions:
         msg = "regions are for digital patients (phantom:FIRST-LAST) only"
         raise InputError(msg, data)
     folder = Path(data)
+    if is_dataset:
+        return _dataset_cases(folder, split)
     if not folder.is_dir():
         msg = f"is no folder; give one, or digital patients as {PHANTOM}FIRST-LAST"
         raise InputError(msg, folder)
@@ -202,6 +227,34 @@ def file_case(
         msg = "holds no landmark with a position"
         raise LandmarkFileError(msg, landmark_file)
     return FileCase(name, landmark_file, truth, image_files, dicom_files)
+
+
+def _dataset_cases(folder: Path, split: Split | None) -> tuple[FileCase, ...]:
+    """Return the cases of a data set, in its order."""
+    chosen = [c for c in read_dataset(folder).cases if split in (None, c.split)]
+    if not chosen:
+        msg = f"holds no case for {split}"
+        raise InputError(msg, folder / DATASET_NAME)
+    return tuple(_dataset_case(case) for case in chosen)
+
+
+def _dataset_case(case: DatasetCase) -> FileCase:
+    """Return a case whose images are somewhere else; they must be there."""
+    images: list[Path] = []
+    dicom: list[Path] = []
+    for path in case.images:
+        if not path.exists():
+            msg = f"the image of case {case.name!r} is not there"
+            raise ImageError(msg, path)
+        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+        images += [file for file in inside if image_suffix(file) is not None]
+        dicom += [
+            file
+            for file in inside
+            if image_suffix(file) is None and looks_like_dicom(file)
+        ]
+    found = file_case(case.name, case.landmark_file, tuple(images), tuple(dicom))
+    return replace(found, image_sha256=case.image_sha256)
 
 
 def _landmark_files(folder: Path) -> list[Path]:
