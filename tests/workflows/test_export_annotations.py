@@ -31,6 +31,7 @@ from napari_midrl.errors import (
     SeriesError,
 )
 from napari_midrl.geometry.grid import VoxelGrid
+from napari_midrl.io.annotation_file import write_annotations
 from napari_midrl.io.images import write_nifti
 from napari_midrl.io.landmarks import read_landmarks
 from napari_midrl.io.study import read_study
@@ -126,6 +127,21 @@ def test_a_landmark_beside_the_protocol_makes_an_ordinary_list(tmp_path):
     )
 
     assert (tmp_path / "a.fcsv").read_text("utf-8").endswith(",a,word,\n")
+
+
+def test_an_export_never_takes_the_place_of_annotations(tmp_path):
+    """They hold more: proposals, locks, the protocol."""
+    with pytest.raises(ValueError, match="path must end in"):
+        export_landmarks(FULL, tmp_path / "a.midrl.json", VOLUME, overwrite=True)
+
+
+def test_annotations_are_read_like_any_landmark_file(tmp_path):
+    open_ = annotated(Place("knee, left", HERE), AddProposals({"Ärmel": GUESS}))
+    write_annotations(open_, tmp_path / "a.midrl.json", expected=None)
+    read = read_landmarks(tmp_path / "a.midrl.json")
+
+    assert read == open_.as_landmark_set()
+    assert read["Ärmel"].position_lps_mm is None
 
 
 def test_another_image_is_no_export(tmp_path):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_midrl.data.landmarks import LandmarkSource
 from napari_midrl.errors import LandmarkFileError, OverwriteError
+from napari_midrl.io.annotation_file import ANNOTATION_SUFFIX, read_annotations
 from napari_midrl.io.landmark_csv import read_csv, write_csv
 from napari_midrl.io.slicer_fcsv import read_fcsv, write_fcsv
 from napari_midrl.io.slicer_json import read_mrk_json, write_mrk_json
@@ -27,7 +28,7 @@ def read_landmarks(
     frame: Frame | None = None,
     grid: VoxelGrid | None = None,
 ) -> LandmarkSet:
-    """Return the landmarks of a ``.csv``, ``.fcsv`` or ``.mrk.json`` file.
+    """Return the landmarks of a ``.csv``, ``.fcsv``, ``.mrk.json`` or ``.midrl.json``.
 
     Parameters
     ----------
@@ -44,9 +45,14 @@ def read_landmarks(
     ------
     LandmarkFileError
         If the file is malformed, ambiguous, or of another image; it names the line.
+    AnnotationFileError
+        The same for a reader's annotations (``.midrl.json``), of which the landmarks
+        are read and no proposal.
     """
     path = Path(path)
     name = path.name.lower()
+    if name.endswith(ANNOTATION_SUFFIX):
+        return read_annotations(path).document.as_landmark_set()
     if name.endswith(".fcsv"):
         return read_fcsv(path, frame)
     if name.endswith(".json"):
@@ -84,11 +90,12 @@ def write_landmarks(
         If the file exists and `overwrite` is false; it says when a person's landmarks
         would be lost to a model's.
     ValueError
-        If the ending is unknown.
+        If the ending is unknown, or that of a reader's annotations, which hold more
+        than landmarks.
     """
     path = Path(path)
     name = path.name.lower()
-    if not name.endswith(LANDMARK_SUFFIXES):
+    if not name.endswith(LANDMARK_SUFFIXES) or name.endswith(ANNOTATION_SUFFIX):
         msg = f"path must end in one of {LANDMARK_SUFFIXES}, got {path.name!r}"
         raise ValueError(msg)
     if os.path.lexists(path) and not overwrite:

@@ -23,7 +23,6 @@ from napari_midrl.data.annotations import (
 from napari_midrl.data.landmarks import LandmarkSource
 from napari_midrl.errors import AnnotationFileError, EditError, OtherImageError
 from napari_midrl.io.annotation_file import (
-    ANNOTATION_SUFFIX,
     annotation_file_name,
     backup_of,
     read_annotations,
@@ -318,16 +317,14 @@ def import_command(
 
     Raises
     ------
-    LandmarkFileError
+    LandmarkFileError, AnnotationFileError
         If the file is malformed.
     OtherImageError
         If it was made on another image and `any_image` is false.
     EditError
         If it holds nothing that could be proposed.
     """
-    if path.name.lower().endswith(ANNOTATION_SUFFIX):
-        given = read_annotations(path).document.as_landmark_set()
-    elif path.name.lower().endswith(VOXEL_TEXT_SUFFIX):
+    if path.name.lower().endswith(VOXEL_TEXT_SUFFIX):
         given = read_voxel_text(path, volume.grid, names)
     else:
         given = read_landmarks(
