@@ -1,6 +1,8 @@
 """Protocols that ship, a user's own, and Slicer's templates."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -160,6 +162,15 @@ def test_any_bytes_give_a_protocol_or_a_typed_error(tmp_path, name, content):
     except MidrlError:
         return
     assert protocol.landmarks
+
+
+def test_the_example_of_the_documentation_is_a_protocol(tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "files-and-frames.md"
+    (example,) = re.findall("```json\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    path = tmp_path / "own.json"
+    path.write_text(example, encoding="utf-8")
+
+    assert read_protocol(path).names == ("left knee", "right knee")
 
 
 # --- Slicer templates ------------------------------------------------------------

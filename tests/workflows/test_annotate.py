@@ -57,6 +57,7 @@ def make_volume(name="T2w", seed=0):
 
 
 VOLUME = make_volume()
+EMPTY = new_annotations(PROTOCOL)
 
 
 @pytest.fixture
@@ -321,7 +322,7 @@ def landmark_file(path, *landmarks, **fields):
 
 def test_a_file_of_people_becomes_landmarks(tmp_path, path):
     file = landmark_file(tmp_path / "a.csv", Landmark("a", HERE))
-    command = import_command(file, VOLUME)
+    command = import_command(file, VOLUME, EMPTY)
 
     assert isinstance(command, Import)
     assert command.text == "import from a.csv"
@@ -333,7 +334,7 @@ def test_a_file_of_a_model_becomes_proposals(tmp_path, path):
         "a", HERE, source=LandmarkSource.MODEL, confidence=0.5, rater="agents 1.0"
     )
     file = landmark_file(tmp_path / "a.csv", found, model_sha256="ab" * 32)
-    now = reopened(path).apply(import_command(file, VOLUME))
+    now = reopened(path).apply(import_command(file, VOLUME, EMPTY))
 
     assert now.progress.n_placed == 0
     assert now.proposals["a"] == Proposal(HERE, "agents 1.0", 0.5, "ab" * 32)
@@ -343,13 +344,13 @@ def test_another_readers_file_can_be_taken_over(tmp_path, path):
     theirs = reopened(tmp_path / "b.midrl.json", reader="Bob")
     theirs.apply(Place("a", HERE))
 
-    now = reopened(path).apply(import_command(theirs.path, VOLUME))
+    now = reopened(path).apply(import_command(theirs.path, VOLUME, EMPTY))
     assert now["a"].position_lps_mm == HERE
 
 
 def test_voxel_indices_are_taken_over_by_the_names_of_the_protocol(tmp_path, path):
     (tmp_path / "a.txt").write_text("1,2,3\n0,0,0\n3,4,5\n")
-    command = import_command(tmp_path / "a.txt", VOLUME, names=PROTOCOL.names)
+    command = import_command(tmp_path / "a.txt", VOLUME, EMPTY, names=PROTOCOL.names)
     now = reopened(path).apply(command)
 
     np.testing.assert_allclose(
@@ -366,8 +367,8 @@ def test_landmarks_of_another_image_are_taken_over_only_if_that_is_meant(tmp_pat
         image_sha256=other.content_hash,
     )
     with pytest.raises(OtherImageError, match="'T1w', not on 'T2w'"):
-        import_command(file, VOLUME)
-    assert import_command(file, VOLUME, any_image=True)
+        import_command(file, VOLUME, EMPTY)
+    assert import_command(file, VOLUME, EMPTY, any_image=True)
 
 
 def test_a_malformed_file_is_named(tmp_path):
@@ -375,7 +376,7 @@ def test_a_malformed_file_is_named(tmp_path):
     file.write_text("label,l,p\n")
 
     with pytest.raises(LandmarkFileError, match=r"a\.csv"):
-        import_command(file, VOLUME)
+        import_command(file, VOLUME, EMPTY)
 
 
 def test_what_agents_found_is_proposed_where_the_set_has_it(path):
@@ -387,10 +388,25 @@ def test_what_agents_found_is_proposed_where_the_set_has_it(path):
         proposal_command(LandmarkSet((Landmark("x", HERE),)), annotations)
 
 
+def test_agents_find_a_landmark_by_the_name_of_the_protocol(path):
+    """The reader may call it something else, even what another landmark was called."""
+    session = reopened(path)
+    session.apply(Rename("a", "mine"))
+    session.apply(Rename("b", "a"))
+    found = LandmarkSet(
+        (Landmark("c", HERE), Landmark("b", THERE), Landmark("a", (0, 0, 0)))
+    )
+
+    command = proposal_command(found, session.annotations)
+    assert {n: p.position_lps_mm for n, p in command.proposals.items()} == {
+        "c": HERE, "a": THERE, "mine": (0, 0, 0)
+    }  # fmt: skip
+
+
 def test_choices_of_an_import_are_passed_on(tmp_path):
     file = landmark_file(tmp_path / "a.csv", Landmark("a", HERE))
     command = import_command(
-        file, VOLUME, conflicts=Conflicts.KEEP, strangers=Strangers.ADD
+        file, VOLUME, EMPTY, conflicts=Conflicts.KEEP, strangers=Strangers.ADD
     )
 
     assert (command.conflicts, command.strangers) == (Conflicts.KEEP, Strangers.ADD)

@@ -287,6 +287,7 @@ def default_path(volume: Volume, reader: str, folder: Path | None = None) -> Pat
 def import_command(
     path: Path,
     volume: Volume,
+    annotations: AnnotationSet,
     *,
     frame: Frame | None = None,
     names: Sequence[str] = (),
@@ -305,6 +306,8 @@ def import_command(
         reader's ``.midrl.json``.
     volume
         The image at hand.
+    annotations
+        The set that will take them.
     frame
         Frame of the coordinates in a file that does not state it.
     names
@@ -335,38 +338,41 @@ def import_command(
         raise OtherImageError(msg, path)
     placed = [m for m in given if m.position_lps_mm is not None]
     if placed and all(m.source == LandmarkSource.MODEL for m in placed):
-        return proposal_command(given)
+        return proposal_command(given, annotations)
     return Import(given.landmarks, conflicts, strangers, path.name)
 
 
-def proposal_command(
-    found: LandmarkSet, annotations: AnnotationSet | None = None
-) -> AddProposals:
+def proposal_command(found: LandmarkSet, annotations: AnnotationSet) -> AddProposals:
     """Return the command that takes in what agents found.
+
+    Agents know the names of the protocol: a landmark that the reader calls something
+    else gets its proposal too. What the set has no landmark for is passed over, and
+    so is what was not found.
 
     Parameters
     ----------
     found
-        Their landmarks; those without a position are passed over.
+        Landmarks of the agents.
     annotations
-        Leave out what this set has no landmark for; None leaves out nothing.
+        The set that will take them.
 
     Raises
     ------
     EditError
         If nothing is left.
     """
+    names = {name: name for name in annotations.names}
+    names |= {m.protocol_name: m.name for m in annotations.landmarks if m.protocol_name}
     proposals = {
-        m.name: Proposal(
+        names[m.name]: Proposal(
             m.position_lps_mm, m.rater or "agents", m.confidence, found.model_sha256
         )
         for m in found
-        if m.position_lps_mm is not None
-        and (annotations is None or m.name in annotations.names)
+        if m.position_lps_mm is not None and m.name in names
     }
     if not proposals:
-        names = ", ".join(m.name for m in found) or "nothing"
-        msg = f"no landmark of this set was found; the agents look for {names}"
+        sought = ", ".join(m.name for m in found) or "nothing"
+        msg = f"no landmark of this set was found; the agents look for {sought}"
         raise EditError(msg)
     return AddProposals(proposals)
 
