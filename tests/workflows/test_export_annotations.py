@@ -22,6 +22,7 @@ from napari_midrl.data.annotations import (
     identity_of,
     new_annotations,
 )
+from napari_midrl.data.progress import finish
 from napari_midrl.data.protocol import LandmarkProtocol, ProtocolLandmark
 from napari_midrl.data.volume import Volume
 from napari_midrl.errors import (
@@ -36,11 +37,15 @@ from napari_midrl.io.images import write_nifti
 from napari_midrl.io.landmarks import read_landmarks
 from napari_midrl.io.study import read_study
 from napari_midrl.io.voxel_text import read_voxel_text
+from napari_midrl.workflows.annotate import open_session
+from napari_midrl.workflows.annotation_cases import case_rows
+from napari_midrl.workflows.cases import find_cases
 from napari_midrl.workflows.export_annotations import (
     export_dicom,
     export_landmarks,
     export_proposals,
 )
+from napari_midrl.workflows.export_dataset import export_dataset
 
 AFFINE = np.eye(4)
 AFFINE[:3, :3] = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, -1]]) * (1, 2, 3)
@@ -349,3 +354,19 @@ def test_nothing_placed_is_nothing_to_export(tmp_path, scan):
             "SR",
             identifiers_confirmed=True,
         )
+
+
+def test_a_series_becomes_a_case_of_a_data_set(tmp_path, scan):
+    """Its files lie in a folder with another series; the hash says which one it was."""
+    session = open_session(scan, PROTOCOL, "Ann")
+    session.apply(Place("Ärmel", (1.1, 2.2, 7.3)))
+    assert session.path.parent == tmp_path / "scan"
+
+    rows = finish(case_rows(tmp_path, PROTOCOL, "Ann"))
+    export_dataset(rows, {"scan": "train"}, tmp_path / "set", PROTOCOL)
+    (case,) = find_cases(str(tmp_path / "set"))
+    study, truth = finish(case.open())
+
+    assert truth["Ärmel"].position_lps_mm == (1.1, 2.2, 7.3)
+    assert truth.image_sha256 in {volume.content_hash for volume in study.volumes}
+    assert len(study.volumes) == 2
