@@ -419,7 +419,7 @@ def tables(runs: Sequence[Run]) -> str:
 
 
 def systems_table(runs: Sequence[Run]) -> str:
-    """Return a row per system: mean over seeds, and the range if there are several.
+    """Return a row per system: mean over seeds, and the range where they differ.
 
     Parameters
     ----------
@@ -492,14 +492,12 @@ def landmarks_table(runs: Sequence[Run]) -> str:
 
 
 def over_seeds(values: Sequence[float | None], digits: str) -> str:
-    """Return the mean and, of several, the range: ``"4.1 (3.9 to 4.4)"``."""
+    """Return the mean and, where seeds differ, the range: ``"4.1 (3.9 to 4.4)"``."""
     known = [value for value in values if value is not None]
     if not known:
         return "-"
-    mean = f"{np.mean(known):{digits}}"
-    if len(known) == 1:
-        return mean
-    return f"{mean} ({min(known):{digits}} to {max(known):{digits}})"
+    mean, low, high = (f"{f(known):{digits}}" for f in (np.mean, min, max))
+    return mean if low == high else f"{mean} ({low} to {high})"
 
 
 if __name__ == "__main__":

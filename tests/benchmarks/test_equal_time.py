@@ -209,14 +209,14 @@ def test_an_interrupted_comparison_goes_on(tmp_path, monkeypatch, capsys):
 
     assert tuple(made) == ALL_RUNS
     assert len(drawn) == 2
-    assert "| ours | 2 | 1,200 (1,200 to 1,200) |" in capsys.readouterr().out
+    assert "| ours | 2 | 1,200 |" in capsys.readouterr().out
 
 
 def test_the_table_shows_mean_and_range_over_seeds():
     runs = [a_run(OURS, 0, mm=4.0), a_run(OURS, 1, mm=5.0), a_run(FROZEN, 0, mm=80.0)]
     _, _, ours, frozen, guess = systems_table(runs).splitlines()
 
-    assert "| 4.5 (4.0 to 5.0) | 9.0 (8.0 to 10.0) | 50% (50% to 50%) |" in ours
+    assert "| 4.5 (4.0 to 5.0) | 9.0 (8.0 to 10.0) | 50% |" in ours
     # None of its answers has a distance.
     assert frozen.endswith("| 80.0 | 160.0 | 50% | 0.25 | 75% | - |")
     assert "| 0 | 0 | 30.0 | 70.0 | 10% |" in guess
