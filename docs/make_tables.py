@@ -117,6 +117,7 @@ def main() -> None:
                 {"region": region, **cell}
                 for region, report in regions.items()
                 for cell in cells_of(report)
+                if region not in SHOWN_IN or cell["landmark"] in PAPER[SHOWN_IN[region]]
             ],
         },
     )

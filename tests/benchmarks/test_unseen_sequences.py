@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from benchmarks.unseen_sequences import compared
 
+from benchmarks.unseen_sequences import compared
 from napari_midrl.evaluation.findings import Finding
 from napari_midrl.geometry.grid import VoxelGrid
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from benchmarks.zero_shot import (
     PROSTATE_STUDY,
     label_at,
@@ -26,7 +27,6 @@ from benchmarks.zero_shot_pictures import (
     tilt_degrees,
 )
 from benchmarks.zero_shot_tables import prostate_table, tables, write_docs
-
 from napari_midrl.data.trajectory import LandmarkResult, SearchState
 from napari_midrl.data.volume import Volume
 from napari_midrl.errors import InputError
