@@ -15,11 +15,17 @@ from napari_midrl.plugin.preferences import PLUGIN
 from napari_midrl.plugin.views import show_standard_view
 
 DOCK = "MIDRL: search"
+ANNOTATE_DOCK = "MIDRL: annotate"
 
 
 def open_dock() -> None:
     """Open the search dock in the current viewer."""
     _viewer().window.add_plugin_dock_widget(PLUGIN, DOCK)
+
+
+def open_annotate_dock() -> None:
+    """Open the annotation dock in the current viewer."""
+    _viewer().window.add_plugin_dock_widget(PLUGIN, ANNOTATE_DOCK)
 
 
 def view_axial() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QPointF, QRectF, Qt
-from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap, QPolygonF
+from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap, QPolygonF
 
 SIZE = 32
 
@@ -47,3 +47,26 @@ def _canvas(color: str) -> tuple[QPixmap, QPainter]:
     painter.setBrush(QColor(color))
     painter.setPen(Qt.PenStyle.NoPen)
     return pixmap, painter
+
+
+def lock_icon(color: str) -> QIcon:
+    """Return a closed padlock."""
+    pixmap, painter = _canvas(color)
+    painter.drawRoundedRect(QRectF(6, 14, 20, 14), 3, 3)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(QColor(color), 3.5))
+    painter.drawArc(QRectF(10, 5, 12, 18), 0, 180 * 16)
+    painter.end()
+    return QIcon(pixmap)
+
+
+def eye_icon(color: str) -> QIcon:
+    """Return an open eye."""
+    pixmap, painter = _canvas(color)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(QColor(color), 3))
+    painter.drawEllipse(QRectF(3, 9, SIZE - 6, SIZE - 18))
+    painter.setBrush(QColor(color))
+    painter.drawEllipse(QRectF(12, 12, 8, 8))
+    painter.end()
+    return QIcon(pixmap)

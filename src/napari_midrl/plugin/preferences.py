@@ -27,6 +27,10 @@ class Preferences:
         Steps until a trail has faded.
     autoplay
         Whether a replay begins when a search has ended.
+    reader
+        Who places landmarks; empty for the name of the account.
+    protocol
+        Protocol chosen when the annotation dock opens.
     """
 
     default_pack: str = ""
@@ -36,6 +40,8 @@ class Preferences:
     steps_per_s: float = 20.0
     trail_length: int = 60
     autoplay: bool = True
+    reader: str = ""
+    protocol: str = "midrl"
 
 
 def load_preferences() -> Preferences:
@@ -46,7 +52,7 @@ def load_preferences() -> Preferences:
         settings = get_plugin_settings(PLUGIN)
     except KeyError:
         return Preferences()
-    search, replay = settings.search, settings.replay
+    search, replay, annotate = settings.search, settings.replay, settings.annotate
     return Preferences(
         default_pack=search.default_pack,
         n_starts=search.n_starts,
@@ -55,4 +61,6 @@ def load_preferences() -> Preferences:
         steps_per_s=replay.steps_per_s,
         trail_length=replay.trail_length,
         autoplay=replay.autoplay,
+        reader=annotate.reader,
+        protocol=annotate.protocol,
     )

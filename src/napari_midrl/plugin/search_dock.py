@@ -27,7 +27,6 @@ from napari_midrl.plugin.exports import (
 from napari_midrl.plugin.layers import landmarks_layer, show_points
 from napari_midrl.plugin.movie import movie_frames, write_movie
 from napari_midrl.plugin.orientation import STANDARD_VIEWS, StandardView
-from napari_midrl.plugin.planes import OrthoPlanes
 from napari_midrl.plugin.points import is_edited, landmarks_of_points
 from napari_midrl.plugin.preferences import Preferences, load_preferences
 from napari_midrl.plugin.readers import study_layers
@@ -42,10 +41,10 @@ from napari_midrl.plugin.result_rows import (
 )
 from napari_midrl.plugin.saving_task import SavingTask
 from napari_midrl.plugin.scene import LiveSearch
+from napari_midrl.plugin.surroundings import borrow
 from napari_midrl.plugin.views import (
     SLAB_MM,
     Legend,
-    PatientLetters,
     jump_to,
     set_slab,
     show_standard_view,
@@ -108,8 +107,8 @@ class SearchDock(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.ui)
-        self._planes = OrthoPlanes(napari_viewer)
-        self._letters = PatientLetters(napari_viewer)
+        self._surroundings = borrow(napari_viewer)
+        self._planes = self._surroundings.planes
         self._legend = Legend(napari_viewer)
         self._volumes = VolumeLayers(napari_viewer, self._on_volumes_changed)
         self.replay = Replay(
@@ -548,8 +547,7 @@ class SearchDock(QWidget):
         self.cancel()
         self.replay.close()
         self._volumes.close()
-        self._planes.close()
-        self._letters.close()
+        self._surroundings.release()
         self._legend.clear()
         dims, keys = self._viewer.dims, self._viewer.keymap
         dims.events.order.disconnect(self._on_slicing_changed)
