@@ -6,17 +6,23 @@ Needs a display (or Xvfb) and the ``pyqt6`` extra. All of them show computed pat
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from pathlib import Path
 
 import napari
+import numpy as np
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
+from napari_midrl.annotation.commands import AddProposals, Lock, Place
+from napari_midrl.data.annotations import Proposal
 from napari_midrl.data.progress import finish
 from napari_midrl.phantom.study import phantom_study
+from napari_midrl.plugin.annotate_dock import AnnotateDock
 from napari_midrl.plugin.demo import PATIENCE_S, WINDOW_SIZE, show_sample
 from napari_midrl.plugin.orientation import AXIAL, CORONAL, SAGITTAL
+from napari_midrl.plugin.preferences import Preferences
 from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.views import PatientLetters, show_standard_view
 
@@ -25,6 +31,9 @@ IMAGES = ROOT / "docs" / "images"
 MAN = 0
 UNDER, OVER = "prostate T2w", "prostate ADC"
 ON_SLICES = "left kidney"
+PLACED = ("left knee", "right knee", "left trochanter", "right trochanter", "heart")
+PROPOSED = {"left kidney": 0.42, "right kidney": 0.71, "prostate": 0.93}
+OFF_MM = (2.0, 0.0, -3.0)
 MOST_BYTES = 480_000
 
 
@@ -90,17 +99,48 @@ def prostate_picture() -> None:
     viewer.close()
 
 
+def annotation_picture(seed: int) -> None:
+    """Save the window while landmarks are placed and proposals judged."""
+    study, truth = finish(phantom_study(seed, quick=True))
+    viewer = napari.Viewer(title="napari-midrl")
+    viewer.window.resize(*WINDOW_SIZE)
+    for data, options, _ in study_layers(study):
+        viewer.add_image(data, **options)
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = Preferences(reader="ada", default_pack="digital-patient")
+        dock = AnnotateDock(viewer, None, chosen, folder=Path(folder))
+        viewer.window.add_dock_widget(dock, name="MIDRL: annotate", area="right")
+        wait(1.0)
+        dock.ui.form.image.setCurrentText(study.volumes[0].name)
+        if not dock.start():
+            raise SystemExit(dock.ui.status.text())
+        dock.show_view(CORONAL)
+        for name in PLACED:
+            dock.do(Place(name, truth[name].position_lps_mm))
+        dock.do(Lock(PLACED[0]))
+        proposals = {}
+        for name, confidence in PROPOSED.items():
+            position = np.add(truth[name].position_lps_mm, OFF_MM).tolist()
+            proposals[name] = Proposal(tuple(position), "digital-patient", confidence)
+        dock.do(AddProposals(proposals))
+        dock.proposing.go_to_worst()
+        shoot(viewer, "annotate")
+        viewer.close()
+
+
 def main() -> None:
     """Make all pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=("search", "prostate"))
+    parser.add_argument("--only", choices=("search", "prostate", "annotate"))
     chosen = parser.parse_args()
     IMAGES.mkdir(parents=True, exist_ok=True)
-    if chosen.only != "prostate":
+    if chosen.only in (None, "search"):
         search_pictures(chosen.seed)
-    if chosen.only != "search":
+    if chosen.only in (None, "prostate"):
         prostate_picture()
+    if chosen.only in (None, "annotate"):
+        annotation_picture(chosen.seed)
 
 
 if __name__ == "__main__":

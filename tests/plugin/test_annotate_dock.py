@@ -7,13 +7,20 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
-from napari_midrl.annotation.commands import Lock
+from napari_midrl.annotation.commands import Lock, Place, Skip
+from napari_midrl.data.annotations import AnnotationState
 from napari_midrl.io.annotation_file import read_annotations
+from napari_midrl.io.images import write_nifti
+from napari_midrl.io.landmarks import read_landmarks
+from napari_midrl.plugin import annotate_open, editor, exports, questions
+from napari_midrl.plugin.actions import ShortcutsPage
 from napari_midrl.plugin.annotate_dock import AnnotateDock
-from napari_midrl.plugin.orientation import AXIAL, CORONAL, SAGITTAL
+from napari_midrl.plugin.orientation import AXIAL, CORONAL, SAGITTAL, THREE_D
 from napari_midrl.plugin.preferences import Preferences
+from napari_midrl.plugin.search_dock import SearchDock
 from napari_midrl.plugin.views import jump_to
 from napari_midrl.plugin.world import volume_layer
+from napari_midrl.workflows import export_annotations
 
 pytestmark = pytest.mark.gui
 
@@ -181,3 +188,331 @@ def test_a_drag_is_one_step_and_a_locked_point_stays(make_annotating, qtbot):
         viewer.layers["landmarks (ada)"].data[0][::-1],
         before["heart"].position_lps_mm,
     )
+
+
+def test_napari_s_own_tools_become_commands_or_are_undone(make_annotating):
+    """The layer is a view: whatever is done to it, the annotations stay the truth."""
+    viewer, dock = make_annotating()
+    for name in ("left knee", "heart", "left kidney"):
+        dock.do(Place(name, TRUTH[name]))
+    dock.do(Lock("heart"))
+    layer = viewer.layers["landmarks (ada)"]
+    names = list(layer.features["label"])
+    layer.selected_data = {names.index("left knee"), names.index("heart")}
+    layer.remove_selected()
+    states = dock.session.annotations.state_of
+    assert states("left knee") == AnnotationState.UNDEFINED
+    assert states("heart") == AnnotationState.PLACED
+    assert list(layer.features["label"]) == ["heart", "left kidney"]
+    assert "heart" in dock.ui.status.text()
+    dock.go_to("prostate")
+    layer.add([0.0, 1.0, 2.0])
+    assert dock.session.annotations["prostate"].position_lps_mm == (2.0, 1.0, 0.0)
+    n_steps = dock.session.annotations
+    layer.translate = (5, 5, 5)
+    assert tuple(layer.translate) == (0, 0, 0)
+    layer.name = "mine"
+    data = np.array(layer.data)
+    data[list(layer.features["label"]).index("left kidney")] += 3.0
+    layer.data = data
+    moved = dock.session.annotations["left kidney"].position_lps_mm
+    np.testing.assert_allclose(moved, np.add(TRUTH["left kidney"], 3.0))
+    dock.undo()
+    assert dock.session.annotations == n_steps
+    viewer.layers.remove("mine")
+    assert dock.session.annotations == n_steps
+    dock.go_to("heart")
+    assert len(viewer.layers["landmarks (ada)"].data) == 3
+
+
+def test_agents_propose_and_the_reader_judges(make_annotating, qtbot, fakes):
+    viewer, dock = make_annotating()
+    dock.do(Place("heart", TRUTH["heart"]))
+    dock.action("Let agents propose").attempt()
+    assert "running" in dock.ui.propose.run_button.toolTip()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
+    annotations = dock.session.annotations
+    assert annotations["heart"].position_lps_mm == TRUTH["heart"]
+    assert set(annotations.proposals) >= {"left kidney", "right kidney"}
+    names = set(viewer.layers["proposals (fake 1.0)"].features["label"])
+    assert names == set(annotations.proposals)
+    assert dock.current == annotations.proposals_worst_first()[0]
+    dock.go_to("left kidney")
+    dock.ui.propose.accept_button.click()
+    kidney = dock.session.annotations["left kidney"]
+    assert kidney.position_lps_mm == fakes.TARGETS["left kidney"]
+    assert (kidney.source.value, kidney.model) == ("model", "fake 1.0")
+    dock.go_to("right kidney")
+    layer = viewer.layers["proposals (fake 1.0)"]
+    data = np.array(layer.data)
+    data[list(layer.features["label"]).index("right kidney")] += 2.0
+    layer.data = data
+    nudged = dock.session.annotations["right kidney"]
+    assert (nudged.source.value, nudged.model) == ("human", "fake 1.0")
+    assert dock.session.undo_text == "correct and accept right kidney"
+    rest = len(dock.session.annotations.proposals)
+    if rest:
+        dock.proposing.accept_all()
+        assert not dock.session.annotations.proposals
+    assert "heart" not in names
+
+
+def test_what_is_exported_or_saved_comes_back(make_annotating, tmp_path, monkeypatch):
+    _, dock = make_annotating()
+    exact = {name: tuple(x + 1 / 3 for x in at) for name, at in TRUTH.items()}
+    for name, position in exact.items():
+        dock.do(Place(name, position))
+    for suffix in (".csv", ".mrk.json", ".fcsv"):
+        path = tmp_path / f"out{suffix}"
+        monkeypatch.setattr(exports, "ask_path", lambda *args, to=path: to)
+        dock.ui.files.export_button.click()
+        back = read_landmarks(path)
+        for name, position in exact.items():
+            np.testing.assert_allclose(
+                back[name].position_lps_mm, position, rtol=0, atol=1e-6
+            )
+    annotations = dock.session.annotations
+    dock.ui.form.start_button.click()
+    assert dock.session is None
+    assert dock.ui.table.table.rowCount() == 0
+    dock.ui.form.start_button.click()
+    assert dock.session.annotations == annotations
+    assert dock.current == "right kidney"
+    assert "saved" in dock.ui.form.saved.text()
+    for name in exact:
+        dock.go_to(name)
+        dock.delete()
+    assert dock.handing.import_file(tmp_path / "out.csv")
+    assert dock.session.annotations["heart"].position_lps_mm == exact["heart"]
+
+
+def test_dicom_warns_of_identifiers_and_needs_dicom(make_annotating, monkeypatch):
+    _, dock = make_annotating()
+    dock.do(Place("heart", TRUTH["heart"]))
+    asked = []
+    monkeypatch.setattr(questions, "choose", lambda *a: asked.append(a) or "")
+    dock.ui.files.sr_button.click()
+    assert "not read from DICOM" in dock.ui.status.text()
+    monkeypatch.setattr(export_annotations, "source_files", lambda volume: ())
+    dock.ui.files.sr_button.click()
+    assert "identifiers" in asked[-1][2]
+    assert dock.ui.status.text() == "Not exported."
+
+
+def test_a_file_changed_elsewhere_is_asked_about(make_annotating, monkeypatch):
+    _, dock = make_annotating()
+    dock.do(Place("heart", TRUTH["heart"]))
+    path = dock.session.path
+    text = path.read_text("utf-8")
+    theirs = text.replace('"locked": false', '"locked": true')
+    answers = iter(["", editor.MINE, editor.THEIRS])
+    monkeypatch.setattr(questions, "choose", lambda *args: next(answers))
+    path.write_text(theirs, "utf-8")
+    assert not dock.do(Place("left knee", TRUTH["left knee"]))
+    assert path.read_text("utf-8") == theirs
+    assert dock.do(Place("left knee", TRUTH["left knee"]))
+    assert path.with_name(path.name + ".bak").exists()
+    path.write_text(theirs, "utf-8")
+    assert not dock.do(Place("right knee", TRUTH["right knee"]))
+    assert dock.session.annotations["heart"].is_locked
+    dock.undo()
+    assert dock.session.annotations["left knee"].is_placed
+
+
+def test_a_damaged_file_is_asked_about_and_its_backup_used(
+    make_annotating, monkeypatch
+):
+    _, dock = make_annotating()
+    dock.do(Place("heart", TRUTH["heart"]))
+    dock.do(Place("left knee", TRUTH["left knee"]))
+    path = dock.session.path
+    dock.stop()
+    path.write_text("{", "utf-8")
+    monkeypatch.setattr(questions, "choose", lambda *args: "")
+    assert not dock.start()
+    monkeypatch.setattr(questions, "choose", lambda *args: annotate_open.RESTORE)
+    assert dock.start()
+    assert dock.session.annotations["heart"].is_placed
+    assert not dock.session.annotations["left knee"].is_placed
+
+
+def test_a_file_of_another_image_is_refused_with_both_names(make_annotating, fakes):
+    viewer, dock = make_annotating()
+    dock.do(Place("heart", TRUTH["heart"]))
+    path = dock.session.path
+    data, options, _ = volume_layer(fakes.make_volume("ADC", seed=4))
+    viewer.add_image(data, **options)
+    dock.ui.form.image.setCurrentText("ADC")
+    assert dock.session is None
+    assert not dock.resume(path)
+    assert "'T2w'" in dock.ui.status.text()
+    assert "'ADC'" in dock.ui.status.text()
+    dock.ui.form.image.setCurrentText("T2w")
+    assert dock.resume(path)
+    assert dock.session.annotations["heart"].is_placed
+
+
+def test_each_protocol_has_a_file_of_its_own(make_annotating):
+    _, dock = make_annotating()
+    dock.do(Place("heart", TRUTH["heart"]))
+    first = dock.session.path
+    dock.ui.form.choose_protocol("lumbar")
+    assert dock.session is None
+    assert dock.start(), dock.ui.status.text()
+    assert dock.do(Place(dock.current, (0.0, 0.0, 0.0)))
+    assert dock.session.path != first
+    dock.ui.form.choose_protocol("midrl")
+    assert dock.start()
+    assert dock.session.annotations["heart"].is_placed
+
+
+def test_a_blind_reader_sees_the_other_one_when_done(make_annotating):
+    viewer, dock = make_annotating(reader="bob")
+    names = dock.session.annotations.names
+    for name in names:
+        dock.do(Place(name, TRUTH.get(name, (0.0, 0.0, 0.0))))
+    path = dock.session.path
+    dock.ui.form.reader.setText("ada")
+    assert dock.start()
+    assert dock.others.load(path)
+    for name in names[:-1]:
+        dock.do(Place(name, tuple(np.add(TRUTH.get(name, (0, 0, 0)), (0, 3.0, 0)))))
+    assert "other readers" not in viewer.layers
+    assert dock.ui.table.value()[0].other_mm is None
+    assert not dock.ui.readers.consensus_button.isEnabled()
+    dock.do(Skip(names[-1]))
+    assert dock.ui.table.value()[0].other_mm == pytest.approx(3.0)
+    assert len(viewer.layers["other readers"].data) == len(names)
+    dock.ui.readers.shown.setCurrentText("consensus")
+    assert len(viewer.layers["other readers"].data) == len(names) - 1
+    assert "3.0 mm" in dock.ui.readers.summary.text()
+
+
+def test_cases_are_listed_and_the_next_one_opens(make_annotating, qtbot, tmp_path):
+    _, dock = make_annotating()
+    folder = tmp_path / "cases"
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+        write_nifti(next(fakes_volumes(name)), folder / name / "t2w.nii.gz")
+    dock.cases.show(folder)
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=10_000)
+    assert [row.name for row in dock.ui.cases.value()] == ["a", "b"]
+    assert dock.ui.cases.table.item(0, 1).text() == "0 of 10"
+    dock.ui.cases.next_button.click()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
+    assert dock.session is not None
+    assert dock.session.image.name == "T2w"
+
+
+def fakes_volumes(name):
+    from midrl_fakes import make_volume
+
+    yield make_volume(name)
+
+
+def test_rename_skip_reorder_hide_and_their_reasons(make_annotating):
+    viewer, dock = make_annotating()
+    table = dock.ui.table
+    table.table.item(0, 0).setText("knee L")
+    assert dock.session.annotations.names[0] == "knee L"
+    assert dock.current == "knee L"
+    table.table.item(0, 0).setText("heart")
+    assert dock.session.annotations.names[0] == "knee L"
+    assert "another landmark" in dock.ui.status.text()
+    assert table.table.item(0, 0).text() == "knee L"
+    dock.ui.skip_button.click()
+    assert dock.current == "right knee"
+    assert table.count.text() == "0 of 10, 1 skipped"
+    dock.ui.down_button.click()
+    assert dock.session.annotations.names[2] == "right knee"
+    assert dock.current == "right knee"
+    dock.do(Place("right knee", TRUTH["right knee"]))
+    table.shown_clicked.emit("right knee")
+    assert len(viewer.layers["landmarks (ada)"].data) == 0
+    table.lock_clicked.emit("right knee")
+    assert dock.action("Delete the position").blocked() == "right knee is locked."
+    assert not dock.ui.delete_button.isEnabled()
+    page = ShortcutsPage(dock.registry, dock)
+    said = [page.table.item(n, 2).text() for n in range(page.table.rowCount())]
+    assert "right knee is locked." in said
+    keys = [action.key for action in dock.registry]
+    assert len(set(keys)) == len(keys)
+    page.close()
+
+
+def test_keys_work_on_the_canvas_and_in_the_table(make_annotating, qtbot):
+    viewer, dock = make_annotating(show=True)
+    native = viewer.window._qt_viewer.canvas.native
+    dock.do(Place("left knee", TRUTH["left knee"]))
+    control = Qt.KeyboardModifier.ControlModifier
+    native.setFocus()
+    QTest.keyClick(native, Qt.Key.Key_Z, control)
+    assert not dock.session.annotations["left knee"].is_placed
+    QTest.keyClick(native, Qt.Key.Key_Z, control | Qt.KeyboardModifier.ShiftModifier)
+    assert dock.session.annotations["left knee"].is_placed
+    QTest.keyClick(native, Qt.Key.Key_Up)
+    assert dock.current == "left knee"
+    QTest.keyClick(dock.ui.table.table, Qt.Key.Key_Down)
+    assert dock.current == "right knee"
+    QTest.keyClick(native, Qt.Key.Key_K)
+    assert dock.session.annotations["right knee"].is_skipped
+
+
+def test_a_click_snaps_to_the_brightest_place(make_annotating, fakes):
+    array = np.zeros((40, 40, 40), np.float32)
+    array[20, 22, 18] = 1000
+    volume = fakes.make_volume()
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    volume = type(volume)(array, type(volume.grid)(array.shape, affine), "dot")
+    _, dock = make_annotating(volume)
+    dock.ui.snap.setCurrentText("Brightest near")
+    dock.place((42.0, 43.0, 36.0))
+    np.testing.assert_allclose(
+        dock.session.annotations["left knee"].position_lps_mm, (40, 44, 36), atol=1e-9
+    )
+    assert not dock.place((500.0, 0.0, 0.0))
+    assert "outside" in dock.ui.status.text()
+
+
+def test_an_image_removed_mid_edit_loses_nothing(make_annotating):
+    viewer, dock = make_annotating()
+    dock.do(Place("heart", TRUTH["heart"]))
+    path = dock.session.path
+    viewer.layers["T2w"].name = "renamed"
+    assert dock.session is not None
+    viewer.layers.clear()
+    assert dock.session is None
+    assert path.name in dock.ui.status.text()
+    assert read_annotations(path).document.annotations["heart"].is_placed
+    assert not dock.ui.form.start_button.isEnabled()
+
+
+def test_closing_dock_or_viewer_mid_edit_leaves_a_whole_file(
+    make_annotating, qtbot, fakes
+):
+    viewer, dock = make_annotating(locate=fakes.endless_locate)
+    dock.do(Place("heart", TRUTH["heart"]))
+    path = dock.session.path
+    dock.proposing.run()
+    qtbot.waitUntil(lambda: "step" in dock.ui.status.text(), timeout=10_000)
+    task = dock._task
+    viewer.close()
+    assert task.wait(5)
+    assert read_annotations(path).document.annotations["heart"].is_placed
+
+
+def test_both_docks_live_together_and_either_closes_first(make_annotating, fakes):
+    viewer, dock = make_annotating()
+    search = SearchDock(viewer, fakes.fake_engine(), Preferences(autoplay=False))
+    viewer.window.add_dock_widget(search, name="MIDRL: search", area="right")
+    dock.show_view(THREE_D)
+    assert sum("axial" in layer.name for layer in viewer.layers) == 1
+    viewer.window.remove_dock_widget(search)
+    dock.show_view(AXIAL)
+    dock.do(Place("heart", TRUTH["heart"]))
+    dock.show_view(THREE_D)
+    assert sum("axial" in layer.name for layer in viewer.layers) == 1
+    viewer.window.remove_dock_widget(dock)
+    assert [layer.name for layer in viewer.layers] == ["T2w"]
+    assert not any(key.startswith("midrl") for key in viewer.canvas.overlays)
+    assert not [k for k in viewer.keymap.values() if "Keys" in repr(k)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
@@ -18,6 +17,7 @@ from superqt.utils import signals_blocked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from napari_midrl.data.protocol import LandmarkProtocol
 
@@ -45,7 +45,7 @@ class AnnotateForm(QWidget):
         self.protocol = _combo("Which landmarks to place, in which order.")
         self.protocol_button = QPushButton(f"File{ELLIPSIS}")
         self.protocol_button.setToolTip(
-            "A protocol of your own: JSON, or a list of points of 3D Slicer (.mrk.json)."
+            "A protocol of your own: JSON, or points of 3D Slicer (.mrk.json)."
         )
         self.reader = QLineEdit()
         self.reader.setPlaceholderText("your name or initials")

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from napari_midrl.data.annotations import Position
 
-SIZE_MM = 7.0
-CURRENT_SIZE_MM = 10.0
-# The larger number keeps a mark from covering the anatomy when the view is zoomed in.
-SIZE_PIXELS = (13, 20)
+SIZE_PIXELS = 15.0
+CURRENT_SIZE_PIXELS = 22.0
+# napari 0.9 draws a point at the origin where a slice shows none of a layer, as large
+# as the least size allowed. So that is nothing, and sizes follow the zoom instead.
+SIZE_LIMITS = (0, 10_000)
 _TRANSFORMS = ("scale", "translate", "rotate", "shear", "affine")
 
 
@@ -40,7 +41,7 @@ class LayerLook:
     symbol
         Of napari.
     border
-        Share of the size that is border; the face is then transparent.
+        Share of the size that is border; within it one sees the image.
     text
         Written beside a point; ``{label}`` is its name.
     """
@@ -51,9 +52,9 @@ class LayerLook:
     text: str = "{label}"
 
 
-LANDMARKS = LayerLook("annotations", "cross")
-PROPOSALS = LayerLook("proposals", "ring", text="{label} ?")
-OTHERS = LayerLook("other readers", "x", text="{label}")
+LANDMARKS = LayerLook("annotations", "disc", 0.2)
+PROPOSALS = LayerLook("proposals", "diamond", 0.2, "{label} ?")
+OTHERS = LayerLook("other readers", "square", 0.15)
 
 
 class PointsView:
@@ -87,9 +88,11 @@ class PointsView:
         self._on_edit = on_edit
         self._on_removed = on_removed
         self._names: tuple[str, ...] = ()
+        self._current: str | None = None
         self._is_drawing = False
         self.layer: Points | None = None
         viewer.layers.events.removed.connect(self._on_layer_removed)
+        viewer.scene.camera.events.zoom.connect(self._on_zoom)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -185,6 +188,7 @@ class PointsView:
     def close(self) -> None:
         """Take the layer away and stop listening."""
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        self._viewer.scene.camera.events.zoom.disconnect(self._on_zoom)
         self.remove()
 
     def _make(self, title: str) -> Points:
@@ -204,8 +208,7 @@ class PointsView:
             },
             symbol=self._look.symbol,
             border_width=self._look.border,
-            size=SIZE_MM,
-            canvas_size_limits=SIZE_PIXELS,
+            canvas_size_limits=SIZE_LIMITS,
             blending=BLENDING,
             projection_mode="all",
             metadata={METADATA_KEY: {"role": self._look.role}},
@@ -218,7 +221,7 @@ class PointsView:
         colors: Colors,
         current: str | None,
     ) -> None:
-        self._names = tuple(positions)
+        self._names, self._current = tuple(positions), current
         xyz = np.array(list(positions.values()), dtype=np.float64).reshape(-1, 3)
         layer.selected_data = set()
         layer.data = world_zyx_mm(xyz)
@@ -226,15 +229,25 @@ class PointsView:
         if not self._names:
             return
         rows = np.array([rgba(color_of(colors, name)) for name in self._names])
-        layer.face_color = rows
         layer.border_color = rows
+        layer.face_color = rows * (1, 1, 1, 0)
         layer.symbol = self._look.symbol
         layer.border_width = self._look.border
-        layer.size = [
-            CURRENT_SIZE_MM if name == current else SIZE_MM for name in self._names
-        ]
+        layer.size = self._sizes_mm()
         layer.shown = True
         layer.text.color = {"array": rows, "default": "white"}
+
+    def _sizes_mm(self) -> list[float]:
+        """Return sizes that look the same at any zoom."""
+        zoom = self._viewer.scene.camera.zoom
+        return [
+            (CURRENT_SIZE_PIXELS if name == self._current else SIZE_PIXELS) / zoom
+            for name in self._names
+        ]
+
+    def _on_zoom(self, event: object = None) -> None:
+        if self.layer is not None and len(self.layer.data) == len(self._names) > 0:
+            self.layer.size = self._sizes_mm()
 
     def _listen(self, layer: Points) -> None:
         layer.events.data.connect(self._on_data)

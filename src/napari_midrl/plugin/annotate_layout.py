@@ -27,9 +27,10 @@ from napari_midrl.plugin.annotate_boxes import (
 )
 from napari_midrl.plugin.annotate_form import AnnotateForm
 from napari_midrl.plugin.annotate_table import AnnotateTable
-from napari_midrl.plugin.dock_layout import DISCLAIMER, LEAST_WIDTH, WIDTH
+from napari_midrl.plugin.dock_layout import DISCLAIMER, LEAST_WIDTH
 from napari_midrl.plugin.orientation import STANDARD_VIEWS
 
+WIDTH = 520
 SNAPS = {
     "Where I click": None,
     "Brightest near": Extremum.BRIGHTEST,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -128,6 +129,46 @@ def protocol_colors(annotations: AnnotationSet, protocol: LandmarkProtocol) -> C
         own = protocol[asked].color if asked else None
         colors[landmark.name] = own or PALETTE[number % len(PALETTE)]
     return colors
+
+
+def hint_text(
+    annotations: AnnotationSet,
+    protocol: LandmarkProtocol,
+    current: str | None,
+    *,
+    is_armed: bool,
+    is_slice: bool,
+) -> str:
+    """Return what the user can do with the landmark at hand, with its name in bold.
+
+    Parameters
+    ----------
+    annotations, protocol
+        What the reader said so far, and what was asked for.
+    current
+        The landmark at hand.
+    is_armed
+        Whether a click places it.
+    is_slice
+        Whether the view is a slice; in 3D clicks do nothing.
+    """
+    if current is None:
+        return "Every landmark is placed or skipped. Drag a point to correct it."
+    if not is_slice:
+        return "Turn to a slice to place or to correct; clicks do nothing in 3D."
+    landmark, name = annotations[current], escape(current)
+    if is_armed:
+        what = f"Click on a slice to place <b>{name}</b>"
+        if current in annotations.proposals:
+            what = f"Accept, reject or drag the proposal for <b>{name}</b>"
+        asked = landmark.protocol_name
+        about = protocol[asked].description if asked else ""
+        return f"{what}: {escape(about)}." if about else f"{what}."
+    if landmark.is_locked:
+        return f"<b>{name}</b> is locked."
+    if landmark.is_placed:
+        return f"<b>{name}</b> is placed; drag it to correct it."
+    return f"<b>{name}</b> waits, but placing by click is off."
 
 
 def _row(

@@ -64,3 +64,11 @@ def _slice_mm(image: Image, axis: int, at_mm: float) -> float:
     number = np.clip(np.round(index[axis - 3]), 0, image.data.shape[axis - 3] - 1)
     index[axis - 3] = number
     return float(image.data_to_world(index)[axis - 3])
+
+
+def place_of(image: Image) -> tuple[float, ...]:
+    """Return where a layer draws its first and second voxel along every axis."""
+    corners = ([0] * image.ndim, [1] * image.ndim)
+    return tuple(
+        round(float(x), 6) for corner in corners for x in image.data_to_world(corner)
+    )

@@ -1,0 +1,157 @@
+"""A folder of cases to annotate: how far each is, and which comes next."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFileDialog
+
+from napari_midrl.plugin.readers import study_layers
+from napari_midrl.plugin.removal import remove_layers
+from napari_midrl.plugin.world import METADATA_KEY
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+    from napari_midrl.data.study import Study
+    from napari_midrl.plugin.annotate_dock import AnnotateDock
+    from napari_midrl.workflows.annotation_cases import CaseRow
+
+
+class Cases:
+    """Lists cases for a dock and opens them.
+
+    Parameters
+    ----------
+    dock
+        The dock.
+    folder
+        Where landmark files go; None means beside the images.
+    """
+
+    def __init__(self, dock: AnnotateDock, folder: Path | None) -> None:
+        self._dock = dock
+        self._box = dock.ui.cases
+        self._annotations = folder
+        self._folder: Path | None = None
+        self._layers: tuple[Layer, ...] = ()
+        self._box.folder_clicked.connect(self._on_folder)
+        self._box.refresh_clicked.connect(self._on_refresh)
+        self._box.next_clicked.connect(self.open_next)
+        self._box.case_chosen.connect(self.open)
+        self._box.dataset_clicked.connect(self._on_dataset)
+
+    def show(self, folder: Path) -> None:
+        """List the cases of a folder and how far the reader is with each."""
+        from napari_midrl.workflows.annotation_cases import case_rows
+
+        form = self._dock.ui.form
+        protocol, reader = form.chosen_protocol(), form.chosen_reader()
+        if self._dock.is_running or protocol is None or not reader:
+            self._dock.tell("Choose a protocol and say who reads first.", error=True)
+            return
+        self._folder = folder
+        self._dock.start_task(
+            lambda: case_rows(folder, protocol, reader, self._annotations),
+            self._on_rows,
+        )
+
+    def open_next(self) -> None:
+        """Open the first case that is not done, and not open already."""
+        from napari_midrl.workflows.annotation_cases import next_case
+
+        session = self._dock.session
+        here = None if session is None else session.path
+        rows = [r for r in self._box.value() if r.file is None or r.file != here]
+        row = next_case(rows)
+        if row is None:
+            self._dock.tell("All other cases are done.")
+        else:
+            self.open(row)
+
+    def open(self, row: CaseRow) -> None:
+        """Open the images of a case and go on with its landmarks."""
+        dock = self._dock
+        if dock.is_running:
+            dock.tell("Wait until what runs has ended, or cancel it.", error=True)
+            return
+        dock.stop()
+        dock.start_task(
+            partial(dock.engine.load_study, (row.images,)),
+            partial(self._on_loaded, row),
+        )
+        dock.tell(f"Reading {row.name}\N{HORIZONTAL ELLIPSIS}")
+
+    def open_study(self, folder: Path) -> None:
+        """Read a study beside the window and add its volumes."""
+        dock = self._dock
+        if not dock.is_running:
+            load = partial(dock.engine.load_study, (folder,))
+            dock.start_task(load, self._on_study)
+
+    def write_dataset(self, folder: Path, seed: int = 0) -> None:
+        """Write the annotated cases as a data set, a fifth of them for testing."""
+        from napari_midrl.workflows.export_dataset import export_dataset, random_splits
+
+        protocol, rows = self._dock.ui.form.chosen_protocol(), self._box.value()
+        if protocol is None:
+            return
+
+        def write() -> str:
+            used = [row.name for row in rows if row.count.n_placed]
+            splits = random_splits(used, seed)
+            path, left_out = export_dataset(rows, splits, folder, protocol)
+            without = f"; nothing placed in {', '.join(left_out)}" if left_out else ""
+            return f"Wrote {len(used)} cases to {path}{without}"
+
+        self._dock.tell_saved(write)
+
+    def _on_rows(self, rows: tuple[CaseRow, ...]) -> None:
+        self._box.set_value(rows)
+        n_done = sum(row.count.is_done for row in rows)
+        self._dock.tell(f"{n_done} of {len(rows)} cases are done.")
+
+    def _on_loaded(self, row: CaseRow, study: Study) -> None:
+        dock = self._dock
+        before = self._layers
+        self._add(study)
+        remove_layers(dock.viewer, before)
+        names = [volume.name for volume in study.volumes]
+        wanted = row.image_name if row.image_name in names else names[0]
+        for layer in self._layers:
+            volume = layer.metadata.get(METADATA_KEY, {}).get("volume")
+            if volume is not None and volume.name == wanted:
+                layer.visible = True
+                dock.ui.form.image.setCurrentText(layer.name)
+        dock.viewer.reset_view()
+        if dock.start(row.file) and dock.session is not None:
+            dock.tell(f"Opened {row.name}, {dock.session.annotations.progress.text}.")
+
+    def _on_study(self, study: Study) -> None:
+        self._add(study)
+        dock = self._dock
+        dock.ui.form.image.setCurrentText(study.volumes[0].name)
+        dock.viewer.reset_view()
+        dock.tell(f"Opened {len(study.volumes)} volumes")
+
+    def _add(self, study: Study) -> None:
+        self._layers = tuple(
+            self._dock.viewer.add_image(data, **options)
+            for data, options, _ in study_layers(study)
+        )
+
+    def _on_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self._dock, "Folder of cases")
+        if folder:
+            self.show(Path(folder))
+
+    def _on_refresh(self) -> None:
+        if self._folder is not None:
+            self.show(self._folder)
+
+    def _on_dataset(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self._dock, "Folder for the data set")
+        if folder:
+            self.write_dataset(Path(folder))
