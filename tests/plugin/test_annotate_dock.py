@@ -7,8 +7,8 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
-from napari_midrl.annotation.commands import Lock, Place, Skip
-from napari_midrl.data.annotations import AnnotationState
+from napari_midrl.annotation.commands import AddProposals, Lock, Place, Skip
+from napari_midrl.data.annotations import AnnotationState, Proposal
 from napari_midrl.io.annotation_file import read_annotations
 from napari_midrl.io.images import write_nifti
 from napari_midrl.io.landmarks import read_landmarks
@@ -179,6 +179,15 @@ def test_a_drag_is_one_step_and_a_locked_point_stays(make_annotating, qtbot):
     assert viewer.scene.camera.center == center
     dock.undo()
     assert dock.session.undo_text == "place heart"
+    off = (-40.0, 20.0, 58.0)
+    dock.do(AddProposals({"left kidney": Proposal(off, "agents 1", 0.3)}))
+    drag(viewer, off, there)
+    kidney = dock.session.annotations["left kidney"]
+    np.testing.assert_allclose(kidney.position_lps_mm, there, atol=1.0)
+    assert (kidney.source.value, kidney.model) == ("human", "agents 1")
+    assert dock.session.undo_text == "correct and accept left kidney"
+    dock.undo()
+    dock.undo()
     dock.do(Lock("heart"))
     before = dock.session.annotations
     drag(viewer, truth, there)
@@ -389,7 +398,8 @@ def test_a_blind_reader_sees_the_other_one_when_done(make_annotating):
 
 
 def test_cases_are_listed_and_the_next_one_opens(make_annotating, qtbot, tmp_path):
-    _, dock = make_annotating()
+    viewer, dock = make_annotating()
+    viewer.layers["T2w"].name = "another"
     folder = tmp_path / "cases"
     for name in ("a", "b"):
         (folder / name).mkdir(parents=True)
@@ -402,6 +412,7 @@ def test_cases_are_listed_and_the_next_one_opens(make_annotating, qtbot, tmp_pat
     qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
     assert dock.session is not None
     assert dock.session.image.name == "T2w"
+    assert "Opened a" in dock.ui.status.text()
 
 
 def fakes_volumes(name):
@@ -456,6 +467,14 @@ def test_keys_work_on_the_canvas_and_in_the_table(make_annotating, qtbot):
     assert dock.current == "right knee"
     QTest.keyClick(native, Qt.Key.Key_K)
     assert dock.session.annotations["right knee"].is_skipped
+    assert dock.current == "left trochanter"
+    QTest.keyClick(native, Qt.Key.Key_Return)
+    assert dock.current == "right trochanter"
+    QTest.keyClick(dock.ui.table.table, Qt.Key.Key_Return)
+    assert dock.current == "heart"
+    dock.go_to("left knee")
+    QTest.keyClick(native, Qt.Key.Key_Delete)
+    assert not dock.session.annotations["left knee"].is_placed
 
 
 def test_a_click_snaps_to_the_brightest_place(make_annotating, fakes):

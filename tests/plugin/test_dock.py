@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
 
 from napari_midrl.data.landmarks import LandmarkSource
 from napari_midrl.errors import OverwriteError
@@ -286,6 +287,14 @@ def test_a_movie_is_written_whole_or_not_at_all(tmp_path):
         list(write_movie(path, range(6), draw))
         assert path.stat().st_size > 100
         path.unlink()
+
+
+def test_keys_work_on_the_canvas(make_dock):
+    """napari fails at every key if one bound function has no name."""
+    viewer, _ = make_dock(show=True)
+    native = viewer.window._qt_viewer.canvas.native
+    QTest.keyClick(native, Qt.Key.Key_C, Qt.KeyboardModifier.ShiftModifier)
+    assert viewer.dims.order == CORONAL.order_zyx
 
 
 def test_opening_the_dock_imports_no_torch():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, update_wrapper
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
@@ -109,7 +109,8 @@ class Keys:
 
     def _bind(self, action: Action) -> None:
         before = dict(self._viewer.keymap)
-        on_key = partial(self._on_key, action)
+        # napari 0.9 asks every bound function for its name, at any key.
+        on_key = update_wrapper(partial(self._on_key, action), self._on_key)
         self._viewer.bind_key(action.key, on_key, overwrite=True)
         for key, bound in self._viewer.keymap.items():
             if bound is on_key:

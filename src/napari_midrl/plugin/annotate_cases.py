@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog
 
+from napari_midrl.errors import AnnotationFileError
+from napari_midrl.io.annotation_file import read_annotations
 from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.removal import remove_layers
 from napari_midrl.plugin.world import METADATA_KEY
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_midrl.data.study import Study
+    from napari_midrl.data.volume import Volume
     from napari_midrl.plugin.annotate_dock import AnnotateDock
     from napari_midrl.workflows.annotation_cases import CaseRow
 
@@ -115,14 +118,11 @@ class Cases:
 
     def _on_loaded(self, row: CaseRow, study: Study) -> None:
         dock = self._dock
-        before = self._layers
+        remove_layers(dock.viewer, self._layers)
         self._add(study)
-        remove_layers(dock.viewer, before)
-        names = [volume.name for volume in study.volumes]
-        wanted = row.image_name if row.image_name in names else names[0]
+        wanted = annotated_volume(row, study)
         for layer in self._layers:
-            volume = layer.metadata.get(METADATA_KEY, {}).get("volume")
-            if volume is not None and volume.name == wanted:
+            if layer.metadata.get(METADATA_KEY, {}).get("volume") is wanted:
                 layer.visible = True
                 dock.ui.form.image.setCurrentText(layer.name)
         dock.viewer.reset_view()
@@ -155,3 +155,19 @@ class Cases:
         folder = QFileDialog.getExistingDirectory(self._dock, "Folder for the data set")
         if folder:
             self.write_dataset(Path(folder))
+
+
+def annotated_volume(row: CaseRow, study: Study) -> Volume:
+    """Return the volume of a study that a case's file is of; the first one if none.
+
+    It is told by its voxels, since names of layers may have changed.
+    """
+    if row.file is not None:
+        try:
+            sha256 = read_annotations(row.file).document.image.sha256
+        except AnnotationFileError:
+            return study.volumes[0]
+        for volume in study.volumes:
+            if volume.content_hash == sha256:
+                return volume
+    return study.volumes[0]

@@ -662,7 +662,7 @@ class AnnotateDock(QWidget):
         editor = self.editor
         if editor is None:
             reason = self.ui.form.reason_against_starting()
-            self.ui.hint.setText(reason or "Start to place landmarks.")
+            self.ui.hint.setText(reason or "Press Start to place landmarks.")
         else:
             text = hint_text(
                 editor.annotations,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
+from functools import partial, update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,7 +174,9 @@ class SearchDock(QWidget):
         self._on_slicing_changed()
         self._on_theme()
         for view in STANDARD_VIEWS:
-            viewer.bind_key(view.key, partial(self._on_key_view, view), overwrite=True)
+            # napari 0.9 asks every bound function for its name, at any key.
+            on_key = update_wrapper(partial(self._on_key_view, view), self._on_key_view)
+            viewer.bind_key(view.key, on_key, overwrite=True)
         viewer.bind_key("Control-Return", self._on_key_run, overwrite=True)
         viewer.bind_key("Control-Space", self._on_key_play, overwrite=True)
         viewer.bind_key("Control-Left", self._on_key_back, overwrite=True)
