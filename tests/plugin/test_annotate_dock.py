@@ -290,7 +290,7 @@ def test_what_is_exported_or_saved_comes_back(make_annotating, tmp_path, monkeyp
     assert "saved" in dock.ui.form.saved.text()
     for name in exact:
         dock.go_to(name)
-        dock.delete()
+        dock.steps.delete()
     assert dock.handing.import_file(tmp_path / "out.csv")
     assert dock.session.annotations["heart"].position_lps_mm == exact["heart"]
 
@@ -485,11 +485,11 @@ def test_a_click_snaps_to_the_brightest_place(make_annotating, fakes):
     volume = type(volume)(array, type(volume.grid)(array.shape, affine), "dot")
     _, dock = make_annotating(volume)
     dock.ui.snap.setCurrentText("Brightest near")
-    dock.place((42.0, 43.0, 36.0))
+    dock.steps.place((42.0, 43.0, 36.0))
     np.testing.assert_allclose(
         dock.session.annotations["left knee"].position_lps_mm, (40, 44, 36), atol=1e-9
     )
-    assert not dock.place((500.0, 0.0, 0.0))
+    assert not dock.steps.place((500.0, 0.0, 0.0))
     assert "outside" in dock.ui.status.text()
 
 

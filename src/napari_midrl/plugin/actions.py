@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import napari.viewer
 
-WALKING_KEYS = ("Up", "Down", "Return", "Delete", "F2")
+WALKING_KEYS = ("Up", "Down", "Enter", "Delete", "F2")
 """Keys that lists, boxes and text fields need for themselves."""
 
 _NATIVE_KEYS = ("Up", "Down")
@@ -120,9 +120,9 @@ class Keys:
         if action.key in _NATIVE_KEYS:
             return
         is_for_lists = action.key in WALKING_KEYS
-        shortcut = QShortcut(
-            QKeySequence(action.shown_key), table if is_for_lists else dock
-        )
+        # What napari calls Enter is Return to Qt, whose Enter is on the number pad.
+        key = action.shown_key.replace("Enter", "Return")
+        shortcut = QShortcut(QKeySequence(key), table if is_for_lists else dock)
         shortcut.setContext(
             Qt.ShortcutContext.WidgetShortcut
             if is_for_lists

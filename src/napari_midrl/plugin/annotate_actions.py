@@ -12,7 +12,10 @@ from napari_midrl.plugin.orientation import STANDARD_VIEWS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qtpy.QtWidgets import QPushButton
+
     from napari_midrl.plugin.annotate_dock import AnnotateDock
+    from napari_midrl.plugin.annotate_layout import AnnotateLayout
 
 UNDO, REDO = "Undo", "Redo"
 SKIP, LOCK, HIDE = "Skip, or take up again", "Lock or unlock", "Hide or show"
@@ -38,33 +41,36 @@ def annotate_actions(dock: AnnotateDock) -> tuple[Action, ...]:
     )
     closed, at_hand = overall(reasons.why_closed), here(reasons.why_none_at_hand)
     return (
-        Action(UNDO, "Control-Z", dock.undo, dock.why_no_undo),
-        Action(REDO, "Control-Shift-Z", dock.redo, dock.why_no_redo),
-        Action("Next landmark", "Down", partial(dock.walk, 1), closed),
-        Action("Landmark before", "Up", partial(dock.walk, -1), closed),
+        Action(UNDO, "Control-Z", dock.undo, dock.steps.why_no_undo),
+        Action(REDO, "Control-Shift-Z", dock.redo, dock.steps.why_no_redo),
+        Action("Next landmark", "Down", partial(dock.steps.walk, 1), closed),
+        Action("Landmark before", "Up", partial(dock.steps.walk, -1), closed),
         Action(
             "Next landmark to place",
-            "Return",
-            dock.go_to_next,
+            "Enter",
+            dock.steps.go_to_next,
             overall(reasons.why_nothing_left),
         ),
         Action("Look at the landmark", "J", dock.look, here(reasons.why_nowhere)),
-        Action(SKIP, "K", dock.toggle_skip, here(reasons.why_no_skip)),
-        Action(LOCK, "L", dock.toggle_lock, at_hand),
-        Action(HIDE, "H", dock.toggle_shown, at_hand),
-        Action("Rename", "F2", dock.rename, here(reasons.why_locked)),
-        Action(DELETE, "Delete", dock.delete, here(reasons.why_not_placed)),
+        Action(SKIP, "K", dock.steps.toggle_skip, here(reasons.why_no_skip)),
+        Action(LOCK, "L", dock.steps.toggle_lock, at_hand),
+        Action(HIDE, "H", dock.steps.toggle_shown, at_hand),
+        Action("Rename", "F2", dock.steps.rename, here(reasons.why_locked)),
+        Action(DELETE, "Delete", dock.steps.delete, here(reasons.why_not_placed)),
         Action(
-            UP, "Shift-Up", partial(dock.reorder, -1), here(reasons.why_no_move, by=-1)
+            UP,
+            "Shift-Up",
+            partial(dock.steps.reorder, -1),
+            here(reasons.why_no_move, by=-1),
         ),
         Action(
             DOWN,
             "Shift-Down",
-            partial(dock.reorder, 1),
+            partial(dock.steps.reorder, 1),
             here(reasons.why_no_move, by=1),
         ),
-        Action("Place by click on or off", "B", dock.toggle_placing, _never),
-        Action("Next way to put the point", "M", dock.next_snap, _never),
+        Action("Place by click on or off", "B", dock.steps.toggle_placing, _never),
+        Action("Next way to put the point", "M", dock.steps.next_snap, _never),
         Action(PROPOSE, "Shift-P", proposing.run, proposing.why_not),
         Action(ACCEPT, "Y", proposing.accept, here(reasons.why_no_proposal_here)),
         Action(
@@ -82,6 +88,26 @@ def annotate_actions(dock: AnnotateDock) -> tuple[Action, ...]:
         ),
         *views,
         Action("Shortcuts", "F1", dock.show_shortcuts, _never),
+    )
+
+
+def buttons_of(ui: AnnotateLayout) -> tuple[tuple[QPushButton, str], ...]:
+    """Return the buttons of actions, each with the action's title."""
+    propose = ui.propose
+    return (
+        (ui.undo_button, UNDO),
+        (ui.redo_button, REDO),
+        (ui.skip_button, SKIP),
+        (ui.lock_button, LOCK),
+        (ui.hide_button, HIDE),
+        (ui.delete_button, DELETE),
+        (ui.up_button, UP),
+        (ui.down_button, DOWN),
+        (propose.accept_button, ACCEPT),
+        (propose.reject_button, REJECT),
+        (propose.next_button, WORST),
+        (propose.accept_all_button, ACCEPT_ALL),
+        (propose.run_button, PROPOSE),
     )
 
 

@@ -9,54 +9,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
-from napari_midrl.annotation.commands import (
-    Delete,
-    Hide,
-    Lock,
-    Place,
-    Rename,
-    Reorder,
-    Show,
-    Skip,
-    Unlock,
-    Unskip,
-)
-from napari_midrl.annotation.snap import snapped
 from napari_midrl.errors import MidrlError
 from napari_midrl.io.annotation_file import read_annotations
 from napari_midrl.io.protocols import find_protocol, protocol_files, read_protocol
 from napari_midrl.plugin import annotate_files
 from napari_midrl.plugin.actions import Action, Keys, ShortcutsPage
 from napari_midrl.plugin.annotate_actions import (
-    ACCEPT,
-    ACCEPT_ALL,
-    DELETE,
-    DOWN,
     HIDE,
     LOCK,
-    PROPOSE,
     REDO,
-    REJECT,
     SKIP,
     UNDO,
-    UP,
-    WORST,
     annotate_actions,
+    buttons_of,
 )
 from napari_midrl.plugin.annotate_cases import Cases
 from napari_midrl.plugin.annotate_handing import Handing
-from napari_midrl.plugin.annotate_layout import SNAPS, AnnotateLayout
+from napari_midrl.plugin.annotate_layout import AnnotateLayout
 from napari_midrl.plugin.annotate_mouse import SliceMouse
 from napari_midrl.plugin.annotate_open import open_or_ask, session_path
 from napari_midrl.plugin.annotate_others import OtherReaders
 from napari_midrl.plugin.annotate_pointer import Pointer
 from napari_midrl.plugin.annotate_proposing import Proposing
-from napari_midrl.plugin.annotate_reasons import NO_SESSION
 from napari_midrl.plugin.annotate_rows import annotate_rows, hint_text, protocol_colors
 from napari_midrl.plugin.annotate_scene import AnnotationScene
-from napari_midrl.plugin.annotate_slices import is_inside, place_of
+from napari_midrl.plugin.annotate_slices import place_of
+from napari_midrl.plugin.annotate_steps import Steps
 from napari_midrl.plugin.background import BackgroundTask
 from napari_midrl.plugin.editor import Editor
 from napari_midrl.plugin.engine import Engine, default_engine
@@ -73,7 +53,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_midrl.annotation.commands import Command
-    from napari_midrl.data.annotations import AnnotationSet, Position
+    from napari_midrl.data.annotations import AnnotationSet
     from napari_midrl.data.progress import Progress
     from napari_midrl.data.volume import Volume
     from napari_midrl.workflows.annotate import AnnotationSession
@@ -132,6 +112,7 @@ class AnnotateDock(QWidget):
         )
         self._mouse = SliceMouse(napari_viewer, pointer)
         self._volumes = VolumeLayers(napari_viewer, self._on_volumes_changed)
+        self.steps = Steps(self)
         self.proposing = Proposing(self, self._preferences.device)
         self.others = OtherReaders(self)
         self.cases = Cases(self, folder)
@@ -159,34 +140,15 @@ class AnnotateDock(QWidget):
         ui.form.resume_requested.connect(self._on_resume)
         ui.form.changed.connect(self._on_choice_changed)
         ui.table.chosen.connect(self.go_to)
-        ui.table.renamed.connect(self._on_renamed)
-        ui.table.lock_clicked.connect(self.toggle_lock)
-        ui.table.shown_clicked.connect(self.toggle_shown)
+        ui.table.renamed.connect(self.steps.renamed)
+        ui.table.lock_clicked.connect(self.steps.toggle_lock)
+        ui.table.shown_clicked.connect(self.steps.toggle_shown)
         ui.placing.toggled.connect(self.refresh)
         ui.shortcuts.clicked.connect(self.show_shortcuts)
         ui.propose.cancel_clicked.connect(self.cancel)
         ui.propose.pack.currentIndexChanged.connect(self.refresh)
-        for button, title in self._buttons():
+        for button, title in buttons_of(self.ui):
             button.clicked.connect(partial(self._on_button, self.action(title)))
-
-    def _buttons(self) -> tuple[tuple[QPushButton, str], ...]:
-        """Return the buttons of actions, each with the action's title."""
-        ui, propose = self.ui, self.ui.propose
-        return (
-            (ui.undo_button, UNDO),
-            (ui.redo_button, REDO),
-            (ui.skip_button, SKIP),
-            (ui.lock_button, LOCK),
-            (ui.hide_button, HIDE),
-            (ui.delete_button, DELETE),
-            (ui.up_button, UP),
-            (ui.down_button, DOWN),
-            (propose.accept_button, ACCEPT),
-            (propose.reject_button, REJECT),
-            (propose.next_button, WORST),
-            (propose.accept_all_button, ACCEPT_ALL),
-            (propose.run_button, PROPOSE),
-        )
 
     def _show_choices(self) -> None:
         ui = self.ui
@@ -373,20 +335,6 @@ class AnnotateDock(QWidget):
         """Do any command on the open session; return whether it is done."""
         return self.editor is not None and self.editor.do(command)
 
-    def why_no_undo(self) -> str:
-        """Return why there is nothing to undo; empty if there is."""
-        session = self.session
-        if session is None:
-            return NO_SESSION
-        return "" if session.undo_text else "There is nothing to undo."
-
-    def why_no_redo(self) -> str:
-        """Return why there is nothing to do again; empty if there is."""
-        session = self.session
-        if session is None:
-            return NO_SESSION
-        return "" if session.redo_text else "There is nothing to do again."
-
     @property
     def annotations(self) -> AnnotationSet | None:
         """The landmarks now; None if no session is open."""
@@ -397,7 +345,7 @@ class AnnotateDock(QWidget):
         """The landmark at hand."""
         return self._current
 
-    def set_current(self, name: str) -> None:
+    def set_current(self, name: str | None) -> None:
         """Make a landmark the one at hand; the views stay where they are."""
         self._current = name
 
@@ -410,96 +358,6 @@ class AnnotateDock(QWidget):
         landmark = editor.annotations[name]
         return None if landmark.is_placed or landmark.is_locked else name
 
-    def place(self, position_lps_mm: Position) -> bool:
-        """Place the armed landmark and arm the next one."""
-        name, volume = self.armed, self.volume
-        if self.editor is None or volume is None or name is None:
-            return False
-        if not is_inside(volume.grid, position_lps_mm):
-            self.tell("That is outside of the image; nothing was placed.", error=True)
-            return False
-        position, note = self._snapped(volume, position_lps_mm)
-        if not self.do(Place(name, position)):
-            return False
-        self._current = self.editor.annotations.next_to_place(name) or name
-        self.refresh()
-        self.tell(f"Placed {name}.{note}")
-        return True
-
-    def _snapped(self, volume: Volume, position: Position) -> tuple[Position, str]:
-        """Return the local extremum the user asks for, or the position itself."""
-        extremum = SNAPS[self.ui.snap.currentText()]
-        if extremum is None:
-            return position, ""
-        found = snapped(volume, position, extremum)
-        if found is None:
-            return position, f" Nothing {extremum.value} was near; it is at the click."
-        return found, f" Moved to the {extremum.value} place near the click."
-
-    def toggle_skip(self) -> None:
-        """Say that the landmark at hand cannot be placed, or take that back."""
-        editor, name = self.editor, self._current
-        if editor is None or name is None:
-            return
-        if editor.annotations[name].is_skipped:
-            editor.do(Unskip(name))
-        elif editor.do(Skip(name)):
-            self._current = editor.annotations.next_to_place(name) or name
-            self.refresh()
-
-    def toggle_lock(self, name: str | None = None) -> None:
-        """Protect a landmark, the one at hand by default, or let it be changed."""
-        name = name or self._current
-        if self.editor is not None and name is not None:
-            is_locked = self.editor.annotations[name].is_locked
-            self.do(Unlock(name) if is_locked else Lock(name))
-
-    def toggle_shown(self, name: str | None = None) -> None:
-        """Hide a landmark, the one at hand by default, or show it."""
-        name = name or self._current
-        if self.editor is not None and name is not None:
-            is_hidden = self.editor.annotations[name].is_hidden
-            self.do(Show(name) if is_hidden else Hide(name))
-
-    def delete(self) -> None:
-        """Take the position of the landmark at hand away."""
-        if self._current is not None:
-            self.do(Delete(self._current))
-
-    def rename(self) -> None:
-        """Let the user type another name for the landmark at hand."""
-        self.ui.table.begin_renaming()
-
-    def _on_renamed(self, name: str, new_name: str) -> None:
-        try:
-            command = Rename(name, new_name)
-        except ValueError as error:
-            self.tell(f"Not renamed: {error_text(error)}", error=True)
-            self.refresh()
-            return
-        before = self._current
-        if name == before:
-            self._current = new_name
-        if not self.do(command):
-            self._current = before
-            self.refresh()
-
-    def reorder(self, by: int) -> None:
-        """Move the landmark at hand up or down in the list."""
-        if self.editor is not None and self._current is not None:
-            index = self.editor.annotations.names.index(self._current)
-            self.do(Reorder(self._current, index + by))
-
-    def toggle_placing(self) -> None:
-        """Let clicks place landmarks, or not."""
-        self.ui.placing.toggle()
-
-    def next_snap(self) -> None:
-        """Choose the next way to put a point."""
-        snap = self.ui.snap
-        snap.setCurrentIndex((snap.currentIndex() + 1) % snap.count())
-        self.tell(f"Put the point: {snap.currentText().lower()}.")
-
     # ---- walking and looking
 
     def go_to(self, name: str) -> None:
@@ -507,21 +365,6 @@ class AnnotateDock(QWidget):
         self._current = name
         self.refresh()
         self.look()
-
-    def walk(self, by: int) -> None:
-        """Go down or up the table."""
-        if self.editor is None:
-            return
-        names = self.editor.annotations.names
-        index = -1 if self._current is None else names.index(self._current)
-        self.go_to(names[min(max(index + by, 0), len(names) - 1)])
-
-    def go_to_next(self) -> None:
-        """Go to the next landmark that is still to be placed."""
-        if self.editor is not None:
-            name = self.editor.annotations.next_to_place(self._current)
-            if name is not None:
-                self.go_to(name)
 
     def look(self) -> None:
         """Move all views to the landmark at hand, if it is anywhere."""
@@ -688,7 +531,7 @@ class AnnotateDock(QWidget):
             LOCK: "Unlock" if landmark and landmark.is_locked else "Lock",
             HIDE: "Show" if landmark and landmark.is_hidden else "Hide",
         }
-        for button, title in self._buttons():
+        for button, title in buttons_of(self.ui):
             action = self.action(title)
             reason = action.blocked()
             text = texts.get(title, button.text())

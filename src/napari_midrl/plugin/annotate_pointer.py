@@ -47,7 +47,7 @@ class Pointer:
             self._dock.set_current(held.name)
             self._dock.refresh()
         elif self._dock.armed is not None and not self._is_moved_away():
-            self._dock.place(
+            self._dock.steps.place(
                 position_on_slice(self._dock.viewer, self._dock.image, point_zyx)
             )
 

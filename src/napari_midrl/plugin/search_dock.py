@@ -177,7 +177,7 @@ class SearchDock(QWidget):
             # napari 0.9 asks every bound function for its name, at any key.
             on_key = update_wrapper(partial(self._on_key_view, view), self._on_key_view)
             viewer.bind_key(view.key, on_key, overwrite=True)
-        viewer.bind_key("Control-Return", self._on_key_run, overwrite=True)
+        viewer.bind_key("Control-Enter", self._on_key_run, overwrite=True)
         viewer.bind_key("Control-Space", self._on_key_play, overwrite=True)
         viewer.bind_key("Control-Left", self._on_key_back, overwrite=True)
         viewer.bind_key("Control-Right", self._on_key_on, overwrite=True)
