@@ -206,3 +206,23 @@ def test_values_are_near_zero_before_training(network):
 def test_an_architecture_without_agents_or_size_is_refused(bad):
     with pytest.raises(ValueError, match="need a landmark"):
         DenseQConfig(**{"n_landmarks": 1, "base_mm": 2.0, **bad})
+
+
+def test_gradients_of_thin_volumes_are_those_of_float32():
+    """A kernel took them from memory that nobody had written."""
+    network = DenseQNetwork(DenseQConfig(1, 8.0, (8, 16, 32), 8, 8))
+    volume = torch.rand(16, 32, 32, generator=torch.Generator().manual_seed(0))
+
+    def gradient(lower):
+        # Memory that a kernel should not read holds no number.
+        for n_numbers in (500, 5_000, 50_000):
+            _spoilt = [torch.full((n_numbers,), torch.nan) for _ in range(100)]
+            del _spoilt
+        network.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=lower):
+            maps = network.encode(volume)
+        maps.features.square().mean().backward()
+        return network.global_part.down_8[1][0].weight.grad.clone()
+
+    exact = gradient(lower=False)
+    assert (gradient(lower=True) - exact).norm() < 0.3 * exact.norm()

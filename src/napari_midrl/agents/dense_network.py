@@ -269,10 +269,24 @@ class _GlobalPart(nn.Module):
         """Return features at levels 4 and 2."""
         x2 = self.enter(space_to_depth(volume))
         x4 = self.down_4(x2)
-        x8 = self.down_8(x4)
+        x8 = self._deepest(x4)
         y4 = self.mix_4(self.lateral_4(x4) + _double(self.up_4(x8)))
         y2 = self.mix_2(self.lateral_2(x2) + _double(self.up_2(y4)))
         return _channels_last(y4.float()), _channels_last(y2.float())
+
+    def _deepest(self, x4: Tensor) -> Tensor:
+        """Return features at level 8.
+
+        Thin volumes are seen in float32: where maps have two voxels along the first
+        axis, the weight gradient of a bfloat16 convolution comes from memory nobody
+        wrote (oneDNN 3.12 as in torch 2.13, CPU): mostly wrong numbers, at times NaN.
+        """
+        if x4.shape[2] > 4:
+            x8: Tensor = self.down_8(x4)
+            return x8
+        with torch.autocast(x4.device.type, enabled=False):
+            x8 = self.down_8(x4.float())
+        return x8
 
 
 class _ClosePart(nn.Module):
