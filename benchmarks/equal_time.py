@@ -68,6 +68,9 @@ if TYPE_CHECKING:
     Training = Generator[Progress, None, Result]
     Run = dict[str, Any]
 
+N_PATIENTS = 17
+"""As many whole bodies as the paper's agents learned from."""
+
 OURS, REPRODUCED, FROZEN = "ours", "midrl-3d", "midrl-3d, frozen target"
 KINDS = (SequenceKind.T1W, SequenceKind.T2W, SequenceKind.DIXON_WATER)
 SEARCH = SearchSettings(n_starts=1, max_steps=1500, device="cpu")
@@ -213,7 +216,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=6.0)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--patients", type=int, default=midrl_3d.N_WHOLE_BODIES)
+    parser.add_argument("--patients", type=int, default=N_PATIENTS)
     parser.add_argument("--unseen", type=int, default=6)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -266,7 +269,7 @@ def draw(n_patients: int) -> Patients:
     rows = [digital_patient.LANDMARKS.index(name) for name in WHOLE_BODY_LANDMARKS]
     return Patients(
         tuple(
-            replace(case, targets_lps_mm=case.targets_lps_mm[rows])
+            case.of_landmarks(rows)
             for case in map(
                 digital_patient.digital_case,
                 range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + n_patients),

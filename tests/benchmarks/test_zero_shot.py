@@ -316,6 +316,6 @@ def test_the_patients_left_is_on_the_right_and_the_head_up():
 
 
 def test_the_prostate_study_lies_where_the_page_says():
-    page = Path(__file__).parents[1] / "docs" / "real-mri.md"
+    page = Path(__file__).parents[2] / "docs" / "real-mri.md"
 
     assert PROSTATE_STUDY.as_posix() in page.read_text("utf-8")

@@ -91,3 +91,11 @@ def test_what_is_left_out_is_gone_and_the_rest_as_it_was(first):
     assert_same(without.images, (first.images[0], *first.images[2:]))
     near = first.surroundings.images
     assert_same(without.surroundings.images, (near[0], *near[2:]))
+
+
+def test_some_landmarks_keep_their_own_surroundings(first):
+    some = first.of_landmarks([4, 0])
+    assert torch.equal(some.targets_lps_mm, first.targets_lps_mm[[4, 0]])
+    near, all_near = some.surroundings, first.surroundings
+    assert torch.equal(near.origins_lps_mm, all_near.origins_lps_mm[[4, 0]])
+    assert torch.equal(near.images[2][0], all_near.images[2][4])

@@ -71,6 +71,16 @@ class TrainingCase:
     targets_lps_mm: Tensor
     surroundings: Surroundings | None = None
 
+    def of_landmarks(self, rows: Sequence[int]) -> TrainingCase:
+        """Return the case with some of its landmarks, in the order of `rows`."""
+        chosen = list(rows)
+        near = self.surroundings
+        if near is not None:
+            images = tuple(image[chosen] for image in near.images)
+            near = Surroundings(images, near.spacing_mm, near.origins_lps_mm[chosen])
+        targets = self.targets_lps_mm[chosen]
+        return replace(self, targets_lps_mm=targets, surroundings=near)
+
 
 def mean_arrangement(
     cases: Sequence[TrainingCase],
