@@ -281,11 +281,10 @@ class _GlobalPart(nn.Module):
         axis, the weight gradient of a bfloat16 convolution comes from memory nobody
         wrote (oneDNN 3.12 as in torch 2.13, CPU): mostly wrong numbers, at times NaN.
         """
-        if x4.shape[2] > 4:
-            x8: Tensor = self.down_8(x4)
-            return x8
-        with torch.autocast(x4.device.type, enabled=False):
-            x8 = self.down_8(x4.float())
+        is_thin = x4.shape[2] <= 4
+        lowered = torch.is_autocast_enabled(x4.device.type) and not is_thin
+        with torch.autocast(x4.device.type, torch.bfloat16, enabled=lowered):
+            x8: Tensor = self.down_8(x4.float() if is_thin else x4)
         return x8
 
 
