@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
-    from napari_midrl.training.dense_loop import DenseTrainingSettings
+    from napari_midrl.training.dense_loop import DenseTrainingSettings, Past
     from napari_midrl.training.views import TrainingCase
 
 OF_THE_RUN_ALONE = {"checkpoint_every"}
@@ -25,15 +25,21 @@ def identity_of(
     cases: Sequence[TrainingCase],
     settings: DenseTrainingSettings,
     initial: DenseQNetwork | None,
+    past: Past | None = None,
 ) -> dict[str, str]:
     """Return what tells a training from others, as metadata of a checkpoint."""
     began_with = {} if initial is None else initial.state_dict()
-    return {
+    identity = {
         "settings": json.dumps(asdict(settings)),
         "network": json.dumps(asdict(config)),
         "cases": _hash_of(tensor for case in cases for tensor in _outline(case)),
         "initial": _hash_of(began_with[name] for name in sorted(began_with)),
     }
+    if past is not None:
+        outlines = [tensor for case in past.cases for tensor in _outline(case)]
+        mixed = {"share": past.share, "view": asdict(past.view)}
+        identity["past"] = json.dumps(mixed) + _hash_of([*outlines, past.weights])
+    return identity
 
 
 def difference(theirs: Mapping[str, str], mine: Mapping[str, str]) -> str | None:
@@ -52,6 +58,8 @@ def difference(theirs: Mapping[str, str], mine: Mapping[str, str]) -> str | None
                     return f"with {name} {was[name]}, not {now[name]}"
     if theirs.get("cases", mine["cases"]) != mine["cases"]:
         return "on other cases"
+    if theirs.get("past") != mine.get("past"):
+        return "that mixed in another past"
     if theirs.get("initial", mine["initial"]) != mine["initial"]:
         return "that began with other weights"
     return None
@@ -72,6 +80,8 @@ def _outline(case: TrainingCase) -> list[Tensor]:
     """Return where a case lies and what it has; every 97th voxel of its images."""
     near = case.surroundings
     parts = [case.spacing_mm, case.origin_lps_mm, case.targets_lps_mm, *case.images]
+    if case.unknown is not None:
+        parts.append(case.unknown)
     if near is not None:
         parts += [near.origins_lps_mm, *near.images]
     return [part if part.ndim < 3 else part.flatten()[::97] for part in parts]

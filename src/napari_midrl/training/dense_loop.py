@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import time
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from napari_midrl.training.dense_identity import difference, identity_of
 from napari_midrl.training.views import TrainingCase, ViewSettings, draw_view
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from napari_midrl.agents.dense_network import DenseQConfig, GlobalMaps, QField
     from napari_midrl.training.views import View
 
+
+Watch = Callable[[int, DenseQNetwork], Generator[Progress, None, dict[str, float]]]
 
 MAX_LOST_UPDATES = 20
 """In a row, after which a training is given up."""
@@ -65,7 +68,10 @@ class DenseTrainingSettings:
         learns to walk towards it and press against the edge, which is how a search
         knows; but from a small view the way is often anybody's guess.
     absent_weight
-        How much an agent counts whose landmark the case does not have.
+        How much an agent counts whose landmark the case does not have. One of which
+        nobody said whether it has it does not count at all (`TrainingCase.unknown`).
+    weight_decay
+        By which weights shrink at every update, those without a gradient, too.
     """
 
     n_updates: int
@@ -77,6 +83,7 @@ class DenseTrainingSettings:
     checkpoint_every: int = 200
     outside_weight: float = 1.0
     absent_weight: float = 0.3
+    weight_decay: float = 0.01
     rule: Targets = field(default_factory=Targets)
     view: ViewSettings = field(default_factory=ViewSettings)
 
@@ -87,6 +94,9 @@ def train_dense(
     settings: DenseTrainingSettings,
     folder: Path | None = None,
     initial: DenseQNetwork | None = None,
+    *,
+    past: Past | None = None,
+    watch: Watch | None = None,
 ) -> Generator[Progress, None, DenseQNetwork]:
     """Yield progress and return the trained network.
 
@@ -105,6 +115,11 @@ def train_dense(
         For checkpoints and `log.jsonl`; None keeps nothing.
     initial
         Network to begin with; None means random weights.
+    past
+        Experience of earlier trainings to mix in; None forgets it.
+    watch
+        Called after every update, before its checkpoint, with the count of updates
+        and the averaged network; yields progress and returns more to log.
 
     Raises
     ------
@@ -114,14 +129,16 @@ def train_dense(
         If the weights no longer change, since no gradient is a finite number.
     """
     state = _TrainingState(config, settings, initial)
-    identity = identity_of(config, cases, settings, initial)
+    identity = identity_of(config, cases, settings, initial, past)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         state.restore(folder, identity)
     while state.n_done < settings.n_updates:
         begun = time.perf_counter()
-        metrics = state.update(cases)
+        metrics = state.update(cases, past)
         metrics["seconds"] = time.perf_counter() - begun
+        if watch is not None:
+            metrics |= yield from watch(state.n_done, state.averaged_net)
         if folder is not None:
             with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps({"update": state.n_done, **metrics}) + "\n")
@@ -133,6 +150,44 @@ def train_dense(
         state.save(folder, identity)
     averaged: DenseQNetwork = state.averaged_net
     return averaged
+
+
+@dataclass(frozen=True)
+class Past:
+    """Experience of earlier trainings, mixed into a later one so that it stays.
+
+    Parameters
+    ----------
+    cases
+        To draw views of.
+    weights
+        How often each is drawn, relative to the others; shape (n_cases,).
+    share
+        Of the updates that learn from them, 0 to 1.
+    view
+        How far these views may depart from the cases.
+    """
+
+    cases: tuple[TrainingCase, ...]
+    weights: Tensor
+    share: float
+    view: ViewSettings
+
+    def __post_init__(self) -> None:
+        if not self.cases or self.weights.shape != (len(self.cases),):
+            msg = f"{len(self.cases)} cases with weights {tuple(self.weights.shape)}"
+            raise ValueError(msg)
+        if not 0 <= self.share <= 1:
+            msg = f"share must be 0 to 1, got {self.share}"
+            raise ValueError(msg)
+
+    def is_next(self, generator: torch.Generator) -> bool:
+        """Return whether an update is to learn from the past."""
+        return float(torch.rand((), generator=generator)) < self.share
+
+    def drawn(self, generator: torch.Generator) -> TrainingCase:
+        """Return a case by the weights."""
+        return self.cases[int(torch.multinomial(self.weights, 1, generator=generator))]
 
 
 class _TrainingState:
@@ -154,20 +209,29 @@ class _TrainingState:
         # update to the next than the weights themselves.
         self.averaged_net = copy.deepcopy(self.online_net)
         self.optimizer = torch.optim.AdamW(
-            self.online_net.parameters(), lr=settings.learning_rate
+            self.online_net.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
         )
         self.n_done = 0
         self.n_lost = 0
 
-    def update(self, cases: Sequence[TrainingCase]) -> dict[str, float]:
+    def update(
+        self, cases: Sequence[TrainingCase], past: Past | None = None
+    ) -> dict[str, float]:
         """Learn from one new view; return what to log."""
         settings = self.settings
         generator = torch.Generator().manual_seed(
             settings.seed * 1_000_003 + self.n_done
         )
-        case = cases[int(torch.randint(len(cases), (), generator=generator))]
+        is_past = past is not None and past.is_next(generator)
+        if past is not None and is_past:
+            case, look = past.drawn(generator), past.view
+        else:
+            case = cases[int(torch.randint(len(cases), (), generator=generator))]
+            look = settings.view
         config = self.online_net.config
-        view = draw_view(case, config.base_mm, settings.view, generator)
+        view = draw_view(case, config.base_mm, look, generator)
         rate = learning_rate_at(self.n_done, settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -189,7 +253,8 @@ class _TrainingState:
         parts = {
             f"loss_{index}": float(part.detach()) for index, part in enumerate(losses)
         }
-        return {"loss": float(loss.detach()), **parts, "learning_rate": rate}
+        logged = {"loss": float(loss.detach()), **parts, "learning_rate": rate}
+        return logged if past is None else {**logged, "is_past": float(is_past)}
 
     def _step(self, gradient_norm: Tensor) -> None:
         """Change the weights, unless the gradient is not a number.
@@ -368,7 +433,8 @@ def _coarse_losses(
     generator: torch.Generator,
 ) -> list[Tensor]:
     """Return the losses on the maps of the whole view."""
-    targets = view.targets
+    # Who learns nothing here gets no gradient, not even one of weight 0.
+    targets = view.targets[view.known]
     bounds = Field(view.low, view.high, targets)
     inside = ((targets >= view.low) & (targets <= view.high)).all(dim=-1)
     weights = torch.where(inside, 1.0, settings.outside_weight)
@@ -376,8 +442,10 @@ def _coarse_losses(
     losses = []
     for index, scale in enumerate(COARSE_SCALES):
         starts = _coarse_starts(view, targets, scale.step, settings.n_starts, generator)
-        pair = online.fields[index], target.fields[index]
-        losses.append(td_loss(*pair, starts, bounds, scale, settings.rule, weights))
+        pair = [maps.fields[index].only(view.known) for maps in (online, target)]
+        losses.append(
+            td_loss(pair[0], pair[1], starts, bounds, scale, settings.rule, weights)
+        )
     return losses
 
 

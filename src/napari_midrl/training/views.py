@@ -59,9 +59,14 @@ class TrainingCase:
     spacing_mm, origin_lps_mm
         Of that grid, shape (3,).
     targets_lps_mm
-        Shape (n_landmarks, 3); NaN where this anatomy lacks the landmark.
+        Shape (n_landmarks, 3); NaN where this anatomy lacks the landmark, or where
+        nobody said.
     surroundings
         Of the landmarks; None where the images show all the detail there is.
+    unknown
+        Landmarks of which nobody said whether and where they are, shape
+        (n_landmarks,), bool: their agents learn nothing here. Others that are NaN are
+        absent: their agents learn that there is nothing. None means all are known.
     """
 
     name: str
@@ -70,6 +75,14 @@ class TrainingCase:
     origin_lps_mm: Tensor
     targets_lps_mm: Tensor
     surroundings: Surroundings | None = None
+    unknown: Tensor | None = None
+
+    @property
+    def known(self) -> Tensor:
+        """Numbers of the landmarks that this case teaches something about."""
+        if self.unknown is None:
+            return torch.arange(len(self.targets_lps_mm))
+        return (~self.unknown).nonzero()[:, 0]
 
     def of_landmarks(self, rows: Sequence[int]) -> TrainingCase:
         """Return the case with some of its landmarks, in the order of `rows`."""
@@ -169,12 +182,15 @@ class View:
         First and last base position inside the field of view, shape (3,).
     targets
         Landmarks, shape (n_landmarks, 3), base units; NaN where there is none.
+    known
+        `TrainingCase.known` of the case.
     """
 
     array: Tensor
     low: Tensor
     high: Tensor
     targets: Tensor
+    known: Tensor
     _warp: _Warp
     _look: _Look
 
@@ -421,7 +437,8 @@ def draw_view(
     look = _normalized(look, raw[inside])
     scaled = ((raw - look.offset) / look.width).clamp(0, look.ceiling)
     voxels = (case.targets_lps_mm - case.origin_lps_mm) / case.spacing_mm
-    return View(scaled * inside, low, high, warp.inverse(voxels), warp, look)
+    targets = warp.inverse(voxels)
+    return View(scaled * inside, low, high, targets, case.known, warp, look)
 
 
 def _uniform(generator: Generator, low: float = 0.0, high: float = 1.0) -> float:
