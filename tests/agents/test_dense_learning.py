@@ -4,8 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from napari_midrl.agents.dense_learning import Field, Targets, follow, td_loss
-from napari_midrl.agents.dense_learning import _n_step_returns as n_step_returns
+from napari_midrl.agents.dense_learning import (
+    Field,
+    Targets,
+    follow,
+    n_step_returns,
+    td_loss,
+)
 from napari_midrl.agents.dense_lookup import Scale
 from napari_midrl.agents.dense_network import QField
 

@@ -100,14 +100,14 @@ def td_loss(
     """
     expected = online(starts)
     with torch.no_grad():
-        returns = _n_step_returns(online, target, starts, field, scale, rule)
+        returns = n_step_returns(online, target, starts, field, scale, rule)
     if weights is None:
         return functional.smooth_l1_loss(expected, returns)
     each = functional.smooth_l1_loss(expected, returns, reduction="none")
     return (each.mean(dim=(1, 2)) * weights).sum() / weights.sum()
 
 
-def _n_step_returns(
+def n_step_returns(
     online: QField,
     target: QField,
     starts: Tensor,

@@ -138,6 +138,57 @@ def search(
     return results, trajectories
 
 
+def search_near(
+    network: DenseQNetwork,
+    names: Sequence[str],
+    agents: Sequence[int],
+    volume: Volume,
+    places_lps_mm: npt.NDArray[np.float64],
+    settings: SearchSettings,
+    device: str,
+) -> Generator[Progress, None, tuple[LandmarkResult, ...]]:
+    """Yield where the agents are, and return what they find close to given places.
+
+    Parameters
+    ----------
+    network, names, agents, volume, settings, device
+        As for `search`.
+    places_lps_mm
+        One per landmark, shape (n_landmarks, 3); starts lie around it, and the
+        coarse scales, which could lead far away, are left out.
+    """
+    view = working_view(volume, network.config.base_mm)
+    with torch.inference_mode():
+        maps = network.encode(torch.from_numpy(view.array).to(device))
+    chosen = torch.tensor(list(agents), device=device)
+    game = _Game(network, maps, volume, view, chosen, settings)
+    fractions = 2 * start_fractions(settings.n_starts, settings.seed) - 1
+    starts = view.grid.to_ijk(places_lps_mm)[:, None] + FINE.scales[0].step * fractions
+    still = [_no_leg(np.clip(starts, view.low, view.high))] * len(COARSE_SCALES)
+    legs = still + (yield from _close_legs(game, still))
+    return tuple(
+        _result(name, number, legs, view, volume.grid)
+        for number, name in enumerate(names)
+    )
+
+
+def _no_leg(here: npt.NDArray[np.float64]) -> _Leg:
+    """Return the leg of agents that stay where they are."""
+    none = np.zeros(here.shape[:2], dtype=np.int64)
+    everyone = np.ones(here.shape[:2], dtype=bool)
+    no_moves = (0, *here.shape[:2])
+    return _Leg(
+        positions=here[None],
+        q_values=np.zeros((*no_moves, len(ACTION_NAMES)), np.float32),
+        actions=np.zeros(no_moves, np.int64),
+        n_moves=none,
+        n_spent=none,
+        took_part=everyone,
+        closed=everyone,
+        endpoints=here,
+    )
+
+
 def _tensor(array: npt.NDArray[np.floating], device: str) -> Tensor:
     return torch.as_tensor(np.asarray(array), dtype=torch.float32, device=device)
 
@@ -485,7 +536,7 @@ def _is_held_back(coarsest: _Leg, number: int) -> bool:
 def _promised_at_rest(coarsest: _Leg, number: int) -> float:
     """Return the best Q-value where agents settled, their median; NaN if none did."""
     starts = coarsest.closed[number].nonzero()[0]
-    if len(starts) == 0:
+    if len(starts) == 0 or len(coarsest.q_values) == 0:
         return float("nan")
     settled = coarsest.n_moves[number, starts]
     best = coarsest.q_values[settled, number, starts].max(axis=-1)

@@ -20,6 +20,7 @@ from napari_midrl.cli import (
     demo,
     doctor,
     evaluate,
+    finetune,
     inspect,
     locate,
     phantom,
@@ -92,6 +93,7 @@ app.add_typer(agents.app, name="agents")
 app.command()(convert.convert)
 app.command()(phantom.phantom)
 app.command()(train.train)
+app.command()(finetune.finetune)
 app.command()(evaluate.evaluate)
 app.command()(doctor.doctor)
 app.command()(demo.demo)

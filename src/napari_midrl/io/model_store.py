@@ -66,6 +66,29 @@ class ArrangementStatement(BaseModel):
     max_looks: int = Field(ge=1, le=20)
 
 
+Triple = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+
+
+class ConstellationStatement(BaseModel):
+    """How landmarks that look alike lie to each other; see `agents.constellation`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    landmarks: list[str] = Field(min_length=2, max_length=512)
+    edges: list[tuple[int, int]] = Field(max_length=511)
+    offsets_mm: list[Triple] = Field(max_length=511)
+    covariances_mm2: list[tuple[Triple, Triple, Triple]] = Field(max_length=511)
+
+
+class ParentStatement(BaseModel):
+    """The pack that a fine-tuning began with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
 class ModelCard(BaseModel):
     """What a pack is, for people and for the code that loads it."""
 
@@ -81,6 +104,12 @@ class ModelCard(BaseModel):
     landmarks: list[str] = Field(min_length=1, max_length=512)
     landmark_notes: dict[str, str] = Field(default_factory=dict)
     arrangement: ArrangementStatement | None = None
+    constellations: list[ConstellationStatement] = Field(
+        default_factory=list, max_length=64
+    )
+    parent: ParentStatement | None = None
+    replay_recipe: str = ""
+    coreset_sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
     weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     training: TrainingStatement
     metrics: dict[str, Any] = Field(default_factory=dict)

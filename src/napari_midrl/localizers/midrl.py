@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
-from napari_midrl.agents.dense_search import search
+from napari_midrl.agents.dense_search import search, search_near
 from napari_midrl.agents.upright import UNTURNED, Arrangement
 from napari_midrl.data.progress import SearchProgress, relayed
 from napari_midrl.data.trajectory import Localization
 from napari_midrl.errors import SearchError
+from napari_midrl.localizers.constellations import constellation_of
 from napari_midrl.localizers.device import pick_device
 from napari_midrl.localizers.weights import fitting_its_card, loaded_network
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from napari_midrl.agents.constellation import Constellation
     from napari_midrl.agents.upright import Turn
     from napari_midrl.data.progress import Progress
     from napari_midrl.data.settings import SearchSettings
@@ -29,6 +33,10 @@ if TYPE_CHECKING:
     from napari_midrl.io.model_store import Pack
 
     Found = tuple[tuple[LandmarkResult, ...], tuple[Trajectory, ...]]
+
+CANDIDATE_RADIUS = 1.5
+"""Base units; how near endpoints of one candidate of a joint decision are to its
+middle."""
 
 
 class MidrlLocalizer:
@@ -47,6 +55,8 @@ class MidrlLocalizer:
     arrangement
         How the landmarks lie in an upright patient; with it a turned patient is
         searched again upright. None for agents without one.
+    constellations
+        Landmarks that look alike and are decided on together.
     """
 
     def __init__(
@@ -56,6 +66,7 @@ class MidrlLocalizer:
         network: DenseQNetwork,
         model_sha256: str = "",
         arrangement: Arrangement | None = None,
+        constellations: tuple[Constellation, ...] = (),
     ) -> None:
         n = network.config.n_landmarks
         if len(landmarks) != n or (
@@ -63,11 +74,16 @@ class MidrlLocalizer:
         ):
             msg = f"{n} agents for landmarks {landmarks}, arranged as {arrangement}"
             raise ValueError(msg)
+        strangers = {n for c in constellations for n in c.landmarks} - set(landmarks)
+        if strangers:
+            msg = f"constellations of landmarks without agents: {sorted(strangers)}"
+            raise ValueError(msg)
         self._name = name
         self._landmarks = landmarks
         self._network = network.eval()
         self._model_sha256 = model_sha256
         self._arrangement = arrangement
+        self._constellations = constellations
 
     @classmethod
     def from_pack(cls, pack: Pack) -> MidrlLocalizer:
@@ -86,7 +102,17 @@ class MidrlLocalizer:
             arrangement = None
             if card.arrangement is not None:
                 arrangement = Arrangement(**card.arrangement.model_dump())
-            return cls(card.name, names, network, card.weights_sha256, arrangement)
+            constellations = tuple(
+                constellation_of(statement) for statement in card.constellations
+            )
+            return cls(
+                card.name,
+                names,
+                network,
+                card.weights_sha256,
+                arrangement,
+                constellations,
+            )
 
     @property
     def name(self) -> str:
@@ -129,6 +155,10 @@ class MidrlLocalizer:
                 raise
             msg = f"{volume.name}: not enough memory on {device}; crop the volume"
             raise SearchError(msg) from error
+        turned = turn.applied(volume)
+        results = yield from self._decided(
+            (results, trajectories), turned, settings, device
+        )
         by_name = {result.name: turn.result(result) for result in results}
         walks: dict[str, list[Trajectory]] = {name: [] for name in names}
         for trajectory in trajectories:
@@ -144,6 +174,51 @@ class MidrlLocalizer:
             turned_degrees=turn.degrees,
         )
 
+    def _with(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """Return landmarks and those they are decided on together with."""
+        asked = set(wanted)
+        together = [c.landmarks for c in self._constellations if asked & {*c.landmarks}]
+        return tuple(
+            dict.fromkeys((*wanted, *(n for names in together for n in names)))
+        )
+
+    def _decided(
+        self, found: Found, volume: Volume, settings: SearchSettings, device: str
+    ) -> Generator[Progress, None, tuple[LandmarkResult, ...]]:
+        """Return results after the constellations' joint decisions.
+
+        An agent that did not come by the place decided on looks closely there.
+        """
+        results, trajectories = found
+        radius_mm = CANDIDATE_RADIUS * self._network.config.base_mm
+        for constellation in self._constellations:
+            if {*constellation.landmarks} & {result.name for result in results}:
+                results = constellation.decided(
+                    results, trajectories, radius_mm, volume.grid
+                )
+        moved = [
+            (row, result.name, result.position_lps_mm)
+            for row, (result, own) in enumerate(zip(results, found[0], strict=True))
+            if result is not own and not result.agreement
+        ]
+        if not moved:
+            return results
+        rows, names, places = zip(*moved, strict=True)
+        agents = [self._landmarks.index(name) for name in names]
+        closer = yield from search_near(
+            self._network.to(device),
+            names,
+            agents,
+            volume,
+            np.array(places),
+            settings,
+            device,
+        )
+        better = list(results)
+        for row, near in zip(rows, closer, strict=True):
+            better[row] = _mended(better[row], near, radius_mm)
+        return tuple(better)
+
     def _looks(
         self,
         wanted: tuple[str, ...],
@@ -158,7 +233,7 @@ class MidrlLocalizer:
         what is returned is as found in the volume turned.
         """
         arrangement = self._arrangement
-        sought = wanted if arrangement is None else self._landmarks
+        sought = self._landmarks if arrangement is not None else self._with(wanted)
         rows = [sought.index(name) for name in wanted]
         agents = [self._landmarks.index(name) for name in sought]
         network = self._network.to(device)
@@ -176,6 +251,20 @@ class MidrlLocalizer:
                 break
             turn = further
         return turn, found
+
+
+def _mended(
+    decided: LandmarkResult, near: LandmarkResult, radius_mm: float
+) -> LandmarkResult:
+    """Return what was decided, at the place an agent found close to it, if it did.
+
+    Agreement and confidence stay: of the starts that chose for themselves, none or
+    few came by here.
+    """
+    here, there = decided.position_lps_mm, near.position_lps_mm
+    if here is None or there is None or math.dist(here, there) > radius_mm:
+        return decided
+    return replace(decided, position_lps_mm=there, spread_mm=near.spread_mm)
 
 
 def _of_the_patient(report: Progress, turn: Turn, rows: list[int]) -> Progress:

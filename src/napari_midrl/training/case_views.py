@@ -41,14 +41,13 @@ class _Gray:
 
     @classmethod
     def of(cls, array: npt.NDArray[np.generic]) -> _Gray:
-        low, high = np.percentile(array[::2, ::2, ::2], [0.5, 99.8])
+        some = array[::2, ::2, ::2].astype(np.float64)
+        low, high = np.percentile(some, [0.5, 99.8])
         return cls(float(low), float(high))
 
     def as_bytes(self, array: npt.NDArray[np.floating]) -> Tensor:
         share = (array - self.low) / max(self.high - self.low, 1e-12)
-        return torch.from_numpy(
-            np.round(np.clip(share, 0, 1) * 255).astype(np.uint8)
-        )
+        return torch.from_numpy(np.round(np.clip(share, 0, 1) * 255).astype(np.uint8))
 
 
 def case_of(

@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -441,7 +441,7 @@ def _coarse_losses(
     weights[targets.isnan().any(dim=-1)] = settings.absent_weight
     losses = []
     for index, scale in enumerate(COARSE_SCALES):
-        starts = _coarse_starts(view, targets, scale.step, settings.n_starts, generator)
+        starts = coarse_starts(view, targets, scale.step, settings.n_starts, generator)
         pair = [maps.fields[index].only(view.known) for maps in (online, target)]
         losses.append(
             td_loss(pair[0], pair[1], starts, bounds, scale, settings.rule, weights)
@@ -449,7 +449,7 @@ def _coarse_losses(
     return losses
 
 
-def _coarse_starts(
+def coarse_starts(
     view: View, targets: Tensor, step: float, n_starts: int, generator: torch.Generator
 ) -> Tensor:
     """Return states near the landmark, near other landmarks, and anywhere.
@@ -476,6 +476,39 @@ def _coarse_starts(
     kind = kind.reshape(n, n_starts, 1)
     starts = torch.where(kind == 0, everywhere, torch.where(kind == 1, near, beside))
     return starts.clamp(view.low, view.high)
+
+
+def seconds_per_update(
+    config: DenseQConfig,
+    cases: Sequence[TrainingCase],
+    settings: DenseTrainingSettings,
+    initial: DenseQNetwork,
+    past: Past | None = None,
+    n_updates: int = 3,
+) -> float:
+    """Return how long an update takes on average, from a few that are thrown away.
+
+    Parameters
+    ----------
+    config, cases, settings, initial, past
+        As for `train_dense`.
+    n_updates
+        To measure, of the present and of the past each; one more warms up.
+    """
+    sources = [(cases, settings.view, 1 - (0.0 if past is None else past.share))]
+    if past is not None:
+        sources.append((past.cases, past.view, past.share))
+    seconds = 0.0
+    for these, view, share in sources:
+        if share == 0:
+            continue
+        state = _TrainingState(config, replace(settings, view=view), initial)
+        state.update(these)
+        begun = time.perf_counter()
+        for _ in range(n_updates):
+            state.update(these)
+        seconds += share * (time.perf_counter() - begun) / n_updates
+    return seconds
 
 
 def learning_rate_at(n_done: int, settings: DenseTrainingSettings) -> float:
