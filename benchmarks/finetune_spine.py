@@ -31,7 +31,8 @@ from napari_midrl.data.landmarks import Landmark, LandmarkSet
 from napari_midrl.data.progress import finish
 from napari_midrl.evaluation.before_after import as_plain
 from napari_midrl.io.landmarks import write_landmarks
-from napari_midrl.workflows.finetune import FineTuneSettings, finetune
+from napari_midrl.workflows.finetune import finetune
+from napari_midrl.workflows.finetune_settings import FineTuneSettings
 
 FIRST_HELD_OUT, LAST = 22, 32
 HALF_TURN = np.diag([-1.0, 1.0, -1.0, 1.0])

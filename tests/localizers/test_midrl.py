@@ -14,6 +14,7 @@ from localizer_contract import LocalizerContract, oblique_grid
 from scipy.spatial.transform import Rotation
 from torch import nn
 
+from napari_midrl.agents.constellation import Constellation
 from napari_midrl.agents.dense_learning import Targets
 from napari_midrl.agents.dense_lookup import DETAIL, DIRECTIONS, FINE
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork, GlobalMaps
@@ -26,6 +27,7 @@ from napari_midrl.data.volume import Volume
 from napari_midrl.errors import PackError, SearchError
 from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.io.model_store import read_pack, write_pack
+from napari_midrl.localizers.constellations import statement_of
 from napari_midrl.localizers.device import pick_device
 from napari_midrl.localizers.midrl import MidrlLocalizer
 
@@ -563,6 +565,90 @@ def test_a_gpu_is_used_where_there_is_one(monkeypatch):
     assert pick_device("auto") == "cuda"
 
 
+CHAIN = torch.tensor([[0.0, 0, -5], [0, 0, 0], [0, 0, 5]])
+"""Of three landmarks from the blob, base units."""
+
+LEVELS = ("low", "middle", "high")
+LINKED = Constellation(
+    LEVELS,
+    ((0, 1), (1, 2)),
+    np.array([[0.0, 0, 5 * BASE_MM]] * 2),
+    np.array([np.eye(3)] * 2),
+)
+
+
+class Confused(Oracle):
+    """From afar the middle agent takes the low landmark for its own."""
+
+    def encode(self, volume):
+        maps = super().encode(volume)
+        targets = maps.fields[0].targets.clone()
+        targets[1] = targets[0]
+        fields = ExactField(targets, 4.0), ExactField(targets, 2.0)
+        return replace(maps, fields=fields)
+
+    def refine(self, cubes, features, corners, landmarks):
+        """Up close it sees what is nearest to the middle of the cube."""
+        fields = super().refine(cubes, features, corners, landmarks)
+        blobs = fields[0].targets - CHAIN[landmarks]
+        places = blobs[:, None] + CHAIN
+        nearest = (places - cubes.shape[1] / 4).norm(dim=-1).argmin(dim=1)
+        targets = places[torch.arange(len(places)), nearest]
+        return ExactField(targets, 1.0), ExactField(targets, 0.5)
+
+
+def levels_found(constellations, wanted=None):
+    localizer = MidrlLocalizer("x", LEVELS, Confused(CHAIN), "", None, constellations)
+    settings = replace(QUICK, landmarks=wanted)
+    return finish(localizer.localize(blob(GRID, PLACE_LPS_MM, 4.0), settings))
+
+
+def levels_missed_mm(found):
+    where = [result.position_lps_mm for result in found.results]
+    rows = [LEVELS.index(result.name) for result in found.results]
+    return np.linalg.norm(where - PLACE_LPS_MM - BASE_MM * CHAIN.numpy()[rows], axis=1)
+
+
+def test_an_agent_that_is_confused_stays_so_alone():
+    missed_mm = levels_missed_mm(levels_found(()))
+    assert missed_mm[1] > 4 * BASE_MM
+    assert missed_mm[[0, 2]].max() < 2
+
+
+def test_agents_that_decide_together_find_what_one_of_them_missed():
+    """And it looks there once more, so that it is as near as the others."""
+    found = levels_found((LINKED,))
+    assert levels_missed_mm(found).max() < 2
+    assert [r.agreement for r in found.results] == [1, 0, 1]
+    assert found.results[1].confidence == 0
+
+
+def test_those_that_decide_together_are_sought_together():
+    found = levels_found((LINKED,), wanted=("middle",))
+    assert [result.name for result in found.results] == ["middle"]
+    assert {walk.landmark for walk in found.trajectories} == {"middle"}
+    assert levels_missed_mm(found).max() < 2
+
+
+def test_a_constellation_of_strangers_is_refused():
+    with pytest.raises(ValueError, match="low"):
+        MidrlLocalizer("oracle", NAMES, Oracle(), constellations=(LINKED,))
+
+
+TOGETHER = {
+    "landmarks": list(NAMES),
+    "edges": [[0, 1]],
+    "offsets_mm": [[1.0, 2.0, 3.0]],
+    "covariances_mm2": [np.diag([4.0, 5.0, 6.0]).tolist()],
+}
+
+
+def test_a_pack_tells_its_agents_who_decides_together(tmp_path, tiny_network):
+    folder = saved_pack(tmp_path, tiny_network, constellations=[TOGETHER])
+    (one,) = MidrlLocalizer.from_pack(read_pack(folder))._constellations
+    assert statement_of(one) == TOGETHER
+
+
 def saved_pack(folder, network, **changes):
     config = {"base_mm": BASE_MM, **TINY, **changes.pop("config", {})}
     card = {
@@ -627,6 +713,9 @@ def test_a_pack_tells_its_agents_how_landmarks_lie(tmp_path, tiny_network):
         {"config": {"n_landmarks": 2}},
         {"landmarks": ["one", "two", "three"]},
         {"arrangement": {"positions_mm": [[0, 0, 1]], "gain": 2, "max_looks": 3}},
+        {"constellations": [{**TOGETHER, "landmarks": ["blob", "stranger"]}]},
+        {"constellations": [{**TOGETHER, "edges": [[0, 7]]}]},
+        {"constellations": [{**TOGETHER, "offsets_mm": []}]},
     ],
 )
 def test_weights_that_do_not_fit_their_card_are_refused(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_midrl.data.progress import Progress
     from napari_midrl.evaluation.before_after import Row
-    from napari_midrl.workflows.finetune import Plan
+    from napari_midrl.workflows.finetune_settings import Plan
 
 COLUMNS = (
     *("cases", "landmark", "agents", ">n", ">mean mm", ">median", ">90 %"),
@@ -76,8 +76,8 @@ def finetune(
     Interrupt once to stop early and keep the best weights so far.
     """
     from napari_midrl.data.progress import finish
-    from napari_midrl.workflows.finetune import FineTuneSettings
     from napari_midrl.workflows.finetune import finetune as teach
+    from napari_midrl.workflows.finetune_settings import FineTuneSettings
 
     if minutes is None and updates is None:
         minutes = 20.0
@@ -157,7 +157,7 @@ def _announced(
     show: Callable[[Progress], None] | None,
 ) -> Callable[[Progress], None]:
     """Return what shows progress, and prints the plan and what was measured."""
-    from napari_midrl.workflows.finetune import PlanProgress
+    from napari_midrl.workflows.finetune_settings import PlanProgress
 
     def announce(report: Progress) -> None:
         if isinstance(report, PlanProgress) and report.plan is not None:

@@ -1,0 +1,190 @@
+"""The new pack of a fine-tuning: its card, its coreset, and how it appears."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+import secrets
+import shutil
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_midrl.errors import OverwriteError
+from napari_midrl.evaluation.before_after import as_plain
+from napari_midrl.io.coreset import CORESET_NAME, coreset_bytes
+from napari_midrl.io.model_store import write_pack
+from napari_midrl.workflows.finetune_work import training_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_midrl.agents.dense_network import DenseQNetwork
+    from napari_midrl.evaluation.before_after import Row
+    from napari_midrl.io.coreset import StoredCase
+    from napari_midrl.io.model_store import ModelCard
+    from napari_midrl.workflows.finetune_cases import OpenedCase
+    from napari_midrl.workflows.finetune_settings import Plan
+    from napari_midrl.workflows.finetune_work import Work
+
+
+def coreset_of(work: Work, network: DenseQNetwork) -> tuple[StoredCase, ...]:
+    """Return the coreset of the new pack, of the old one's cases and the new ones."""
+    from napari_midrl.training.coreset import (
+        N_KEPT,
+        mean_return,
+        recalled,
+        selected,
+        stored,
+    )
+
+    if not work.settings.carries_cases:
+        return work.coreset
+    settings = training_of(work, 1)
+    base_mm = network.config.base_mm
+    candidates = list(work.coreset)
+    candidates += [stored(case, work.all, base_mm) for case in work.cases]
+    cases = [recalled(case, work.all) for case in candidates]
+    returns = np.array([mean_return(network, case, settings) for case in cases])
+    kept, _ = selected(returns, N_KEPT)
+    # A case that stands for many passes all of them on.
+    nearest = np.abs(returns[:, None] - returns[list(kept)]).argmin(axis=1)
+    weights = np.array([case.weight for case in candidates])
+    return tuple(
+        replace(candidates[row], weight=float(weights[nearest == number].sum()))
+        for number, row in enumerate(kept)
+    )
+
+
+def card_of(
+    work: Work,
+    name: str,
+    plan: Plan,
+    n_done: int,
+    rows: Sequence[Row],
+    history: list[dict[str, float]],
+) -> dict[str, Any]:
+    """Return the model card of the new pack."""
+    from napari_midrl.localizers.constellations import statement_of
+
+    parent: ModelCard = work.pack.card
+    names = ", ".join(work.landmarks)
+    card = parent.model_dump(exclude={"weights_sha256", "coreset_sha256", "metrics"})
+    return card | {
+        "name": name,
+        "title": f"{parent.title}; fine-tuned on {names}"[:200],
+        "version": importlib.metadata.version("napari-midrl"),
+        "description": (
+            f"Agents of {parent.name}, fine-tuned on {names} in "
+            f"{len(work.train)} cases. {parent.description}"
+        ),
+        "landmarks": list(work.all),
+        # Its positions are of all landmarks together; those of new ones relative to
+        # the old ones are not known.
+        "arrangement": None if work.new else card["arrangement"],
+        "constellations": [statement_of(c) for c in work.constellations],
+        "parent": {"name": parent.name, "weights_sha256": parent.weights_sha256},
+        "replay_recipe": work.recipe,
+        "training": {
+            "recipe": "fine-tune",
+            "data": _data_in_words(work),
+            "licence": "that of the cases it was fine-tuned on; ask their owner",
+            "seed": work.settings.seed,
+            "n_updates": n_done,
+            "seconds": 0.0,
+            "settings": _settings_in_card(work, plan),
+            "versions": {
+                "python": platform.python_version(),
+                "torch": importlib.metadata.version("torch"),
+            },
+            "note": ""
+            if n_done == plan.n_updates
+            else "Stopped early: of the weights measured on the way those with the "
+            "smallest held-out error, which the held-out cases therefore chose.",
+        },
+        "metrics": {
+            "before_after": [as_plain(row) for row in rows],
+            "history": history,
+        },
+        "limits": (
+            f"Not a medical device. What it learned of {names} is of "
+            f"{len(work.train)} cases. {parent.limits}"
+        ),
+    }
+
+
+def _data_in_words(work: Work) -> str:
+    text = f"{len(work.train)} cases of the user's own"
+    if work.past is not None:
+        text += f"; mixed in, {len(work.past.cases)} cases of what was learned before"
+    if work.settings.carries_cases:
+        text += ". The pack carries image data of some of them: share it only as they"
+        text += " may be shared"
+    return f"{text}."
+
+
+def _settings_in_card(work: Work, plan: Plan) -> dict[str, Any]:
+    return {
+        "train": {case.name: _hashes(case) for case in work.train},
+        "held_out": {case.name: _hashes(case) for case in work.held_out},
+        "landmarks": list(work.landmarks),
+        "replay_share": 0.0 if work.past is None else work.past.share,
+        "n_updates_planned": plan.n_updates,
+        "training": asdict(training_of(work, plan.n_updates)),
+    }
+
+
+def _hashes(case: OpenedCase) -> list[str]:
+    """Return the hashes of a case's images and of its landmark file."""
+    assert case.study is not None
+    landmarks = hashlib.sha256(case.landmark_file.read_bytes()).hexdigest()
+    return [*(volume.content_hash for volume in case.study.volumes), landmarks]
+
+
+def write_whole(
+    target: Path,
+    card: dict[str, Any],
+    network: DenseQNetwork,
+    kept: Sequence[StoredCase],
+) -> None:
+    """Put the whole pack in its place in one step.
+
+    Raises
+    ------
+    OverwriteError
+        If something has come there meanwhile.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    unfinished.mkdir()
+    try:
+        if kept:
+            content = coreset_bytes(kept)
+            (unfinished / CORESET_NAME).write_bytes(content)
+            card["coreset_sha256"] = hashlib.sha256(content).hexdigest()
+        weights = {n: t.contiguous().numpy() for n, t in network.state_dict().items()}
+        write_pack(unfinished, card, weights)
+        if target.exists():
+            msg = "has come into being meanwhile and was kept; choose another name"
+            raise OverwriteError(msg, target)
+        unfinished.rename(target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def notes_on(work: Work) -> list[str]:
+    """Return what a careful reader should know, one sentence each."""
+    notes = []
+    if not work.held_out:
+        notes.append("No case was held out: how near the agents come is not known.")
+    kept = [name for name in work.old if name not in work.landmarks]
+    if kept and work.past is None:
+        notes.append(f"Nothing was rehearsed: expect {', '.join(kept)} to get worse.")
+    if kept and not work.recipe:
+        notes.append(f"{work.pack.card.name} brings no cases to measure {kept} on.")
+    if work.new and work.pack.card.arrangement is not None:
+        notes.append("A turned patient is no longer searched upright.")
+    return notes

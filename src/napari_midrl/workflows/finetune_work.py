@@ -1,0 +1,229 @@
+"""What the steps of a fine-tuning hand on, and the tables before and after."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_midrl.data.progress import Progress, relayed
+from napari_midrl.data.settings import SearchSettings
+from napari_midrl.errors import InputError
+from napari_midrl.evaluation.before_after import Row, rows_of
+from napari_midrl.evaluation.findings import known_positions
+from napari_midrl.io.coreset import read_coreset
+from napari_midrl.workflows.evaluate import evaluate_cases
+from napari_midrl.workflows.finetune_cases import QuickPatient, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from pathlib import Path
+
+    from napari_midrl.agents.constellation import Constellation
+    from napari_midrl.agents.dense_network import DenseQNetwork
+    from napari_midrl.evaluation.findings import Finding
+    from napari_midrl.io.coreset import StoredCase
+    from napari_midrl.io.model_store import Pack
+    from napari_midrl.localizers.base import Localizer
+    from napari_midrl.training.dense_loop import DenseTrainingSettings, Past
+    from napari_midrl.training.views import TrainingCase
+    from napari_midrl.workflows.cases import Case
+    from napari_midrl.workflows.finetune_cases import OpenedCase, Split
+    from napari_midrl.workflows.finetune_settings import FineTuneSettings
+
+
+QUICK_STARTS = 6
+"""Starts per landmark while training; enough for a curve."""
+
+
+@dataclass
+class Work:
+    """Everything that the steps of a fine-tuning hand on."""
+
+    pack: Pack
+    settings: FineTuneSettings
+    folder: Path
+    train: tuple[OpenedCase, ...] = ()
+    held_out: tuple[OpenedCase, ...] = ()
+    landmarks: tuple[str, ...] = ()
+    cases: tuple[TrainingCase, ...] = ()
+    constellations: tuple[Constellation, ...] = ()
+    past: Past | None = None
+    coreset: tuple[StoredCase, ...] = ()
+
+    @property
+    def old(self) -> tuple[str, ...]:
+        """Landmarks that the pack knows."""
+        return tuple(self.pack.card.landmarks)
+
+    @property
+    def new(self) -> tuple[str, ...]:
+        """Landmarks that it does not know."""
+        return tuple(name for name in self.landmarks if name not in self.old)
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Landmarks of the new pack."""
+        return self.old + self.new
+
+    @property
+    def recipe(self) -> str:
+        """Whose cases can be made anew to rehearse; empty if they cannot."""
+        from napari_midrl.training.past import REGENERATED
+
+        card = self.pack.card
+        own = card.replay_recipe or card.training.recipe
+        return own if own in REGENERATED else ""
+
+
+def read_cases(
+    work: Work, found: Sequence[Any], split: Split
+) -> Generator[Progress, None, None]:
+    """Read all cases; make training cases and constellations of those to learn from."""
+    from napari_midrl.agents.constellation import Constellation
+    from napari_midrl.agents.dense_network import DenseQConfig
+    from napari_midrl.localizers.constellations import constellation_of
+    from napari_midrl.training.case_views import case_of
+
+    cases = []
+    for number, case in enumerate(found):
+        yield Progress(number, len(found), f"reading {case.name}")
+        cases.append((yield from opened(case)))
+    work.train = tuple(case for case in cases if case.name in split.train)
+    work.held_out = tuple(case for case in cases if case.name in split.held_out)
+    config = DenseQConfig(n_landmarks=len(work.old), **work.pack.card.config)
+    made, positions = [], []
+    for case in work.train:
+        known = known_in(case, work.landmarks)
+        if not known:
+            continue
+        assert case.study is not None
+        for volume in case.study.volumes:
+            name = f"{case.name}, {volume.name}"
+            made.append(case_of(volume, known, work.all, config, name))
+        missing = (np.nan,) * 3
+        positions.append([known.get(name, missing) for name in work.landmarks])
+    if not made:
+        msg = f"no case to learn from places any of {list(work.landmarks)}"
+        raise InputError(msg)
+    work.cases = tuple(made)
+    learned = Constellation.learned(work.landmarks, np.array(positions))
+    ours = () if learned is None else (learned,)
+    work.constellations = ours + tuple(
+        constellation_of(statement)
+        for statement in work.pack.card.constellations
+        if not set(statement.landmarks) & set(work.landmarks)
+    )
+
+
+def known_in(case: OpenedCase, landmarks: Sequence[str]) -> dict[str, Any]:
+    """Return where a case places landmarks that count, LPS mm."""
+    known = known_positions(case.truth)
+    return {name: known[name] for name in landmarks if name in known}
+
+
+def recall(work: Work) -> Generator[Progress, None, None]:
+    """Gather past experience, if it is to be mixed in."""
+    from napari_midrl.training.past import past_cases, past_of
+
+    card = work.pack.card
+    work.coreset = read_coreset(work.pack.folder, card.coreset_sha256)
+    if not work.settings.replay_share:
+        return
+    cases, weights = yield from past_cases(work.recipe, work.coreset, work.all)
+    work.past = past_of(cases, weights, work.settings.replay_share)
+
+
+def grown_network(work: Work) -> DenseQNetwork:
+    """Return the network to begin with."""
+    from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
+    from napari_midrl.localizers.weights import fitting_its_card, loaded_network
+    from napari_midrl.training.growing import grown
+
+    pack = work.pack
+    with fitting_its_card(pack):
+        config = DenseQConfig(n_landmarks=len(work.old), **pack.card.config)
+        network = loaded_network(pack, lambda: DenseQNetwork(config))
+    return grown(network, len(work.new), work.settings.seed)
+
+
+def training_of(work: Work, n_updates: int) -> DenseTrainingSettings:
+    """Return the settings of the loop."""
+    from napari_midrl.training.finetune import settings_for
+
+    seed = work.settings.seed
+    if work.settings.training is None:
+        return settings_for(n_updates, seed)
+    return replace(work.settings.training, n_updates=n_updates, seed=seed)
+
+
+def localizer_of_network(work: Work, network: DenseQNetwork) -> Localizer:
+    """Return the localizer of a network in the making."""
+    from napari_midrl.localizers.midrl import MidrlLocalizer
+
+    return MidrlLocalizer(
+        "fine-tuned", work.all, network, constellations=work.constellations
+    )
+
+
+def rows_before(
+    work: Work,
+) -> Generator[Progress, None, tuple[tuple[Row, ...], float]]:
+    """Return the rows of the guess and of the old agents, and how long it took."""
+    from napari_midrl.localizers.mean_position import MeanPosition
+    from napari_midrl.localizers.packs import localizer_of
+
+    begun = time.perf_counter()
+    guess = MeanPosition.of(
+        (volume.grid, known_in(case, work.landmarks))
+        for case in work.train
+        if case.study is not None
+        for volume in case.study.volumes
+    )
+    rows: list[Row] = []
+    rows += rows_of(
+        (yield from found_in_held_out(work, guess)), "held out", "mean position"
+    )
+    rows += yield from rows_of_agents(work, localizer_of(work.pack), "before")
+    return tuple(rows), time.perf_counter() - begun
+
+
+def rows_of_agents(
+    work: Work, localizer: Localizer, agents: str
+) -> Generator[Progress, None, tuple[Row, ...]]:
+    """Return the rows of some agents, on held-out cases and on what was known."""
+    rows = rows_of((yield from found_in_held_out(work, localizer)), "held out", agents)
+    if not work.recipe:
+        return rows
+    patients = tuple(QuickPatient(seed) for seed in range(work.settings.n_patients))
+    kept = tuple(name for name in work.old if name not in work.landmarks)
+    found = yield from _found(localizer, patients, kept, work.settings.n_starts)
+    return rows + rows_of(found, "kept", agents)
+
+
+def found_in_held_out(
+    work: Work, localizer: Localizer, n_starts: int = 0
+) -> Generator[Progress, None, tuple[Finding, ...]]:
+    """Return what is found in the held-out cases of the landmarks to learn."""
+    sought = tuple(n for n in work.landmarks if n in localizer.landmarks)
+    cases = tuple(case for case in work.held_out if known_in(case, sought))
+    n_starts = n_starts or work.settings.n_starts
+    return (yield from _found(localizer, cases, sought, n_starts))
+
+
+def _found(
+    localizer: Localizer,
+    cases: Sequence[Case],
+    landmarks: tuple[str, ...],
+    n_starts: int,
+) -> Generator[Progress, None, tuple[Finding, ...]]:
+    if not cases or not landmarks:
+        return ()
+    search = SearchSettings(landmarks=landmarks, n_starts=n_starts)
+    measured = yield from relayed(
+        evaluate_cases(localizer, cases, "", search),
+        lambda report: replace(report, text=f"measuring: {report.text}"),
+    )
+    return measured.findings
