@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from napari_midrl.agents.constellation import MAX_STRAIN, Constellation
+from napari_midrl.agents.constellation import MAX_STRAIN, Anchor, Constellation
 from napari_midrl.data.trajectory import LandmarkResult, SearchState
 from napari_midrl.geometry.grid import VoxelGrid
 
@@ -165,3 +165,66 @@ def test_edges_that_are_no_tree_are_refused(edges, message):
 def test_a_covariance_that_cannot_be_is_refused():
     with pytest.raises(ValueError, match="positive definite"):
         Constellation(NAMES, ((0, 1),), np.zeros((1, 3)), -np.eye(3)[None])
+
+
+def image(origin_lps_mm, shape=(80, 200, 220)):
+    """Field of view whose middle is that of the spine, if the origin is 0."""
+    affine = np.eye(4)
+    affine[:3, 3] = CHAIN.mean(axis=0) - (np.array(shape) - 1) / 2 + origin_lps_mm
+    return VoxelGrid(shape, affine)
+
+
+def anchored():
+    """A spine that lies within some 6 mm of the same place in every image."""
+    rng = np.random.default_rng(1)
+    positions = CHAIN + rng.normal(0, 2, (8, 5, 3)) + rng.normal(0, 6, (8, 1, 3))
+    grids = [image((30.0 * n, 0, 0)) for n in range(8)]
+    world = np.array([[30.0 * n, 0, 0] for n in range(8)])
+    return Constellation.learned(NAMES, positions + world[:, None], grids)
+
+
+ONE_TOO_HIGH = dict(zip(NAMES[1:], CHAIN, strict=False)) | {
+    "L1": CHAIN[0] + (0.0, 4.0, 35.0)
+}
+
+
+def all_results():
+    return [result(name) for name in NAMES]
+
+
+DOUBTED = {
+    name: [(ONE_TOO_HIGH[name], 13), (place, 3)]
+    for name, place in zip(NAMES, CHAIN, strict=True)
+}
+
+
+def test_a_whole_spine_one_level_off_is_put_right_by_the_field_of_view():
+    """Most starts of all agents agree; only a few, and the image's frame, do not."""
+    spine = anchored()
+    found = spine.decided(all_results(), walks(DOUBTED), RADIUS_MM, image(0))
+    for one, place in zip(found, CHAIN, strict=True):
+        np.testing.assert_allclose(one.position_lps_mm, place)
+    without = spine.decided(all_results(), walks(DOUBTED), RADIUS_MM)
+    for one in without:
+        np.testing.assert_allclose(one.position_lps_mm, ONE_TOO_HIGH[one.name])
+
+
+def test_an_image_of_another_size_says_nothing():
+    spine = anchored()
+    larger = image(0, (80, 200, 300))
+    assert spine.anchor.fits(image(0))
+    assert not spine.anchor.fits(larger)
+    found = spine.decided(all_results(), walks(ONE_TOO_HIGH), RADIUS_MM, larger)
+    for one in found:
+        np.testing.assert_allclose(one.position_lps_mm, ONE_TOO_HIGH[one.name])
+
+
+def test_the_size_of_an_image_is_that_in_the_patient():
+    spine = anchored()
+    turned = np.eye(4)[[2, 0, 1, 3]]
+    assert spine.anchor.fits(VoxelGrid((200, 220, 80), turned))
+
+
+def test_images_that_are_not_alike_anchor_nothing():
+    grids = [image(0), image(0), image(0, (80, 200, 320)), image(0)]
+    assert Anchor.learned(cases(4), grids) is None

@@ -640,13 +640,21 @@ TOGETHER = {
     "edges": [[0, 1]],
     "offsets_mm": [[1.0, 2.0, 3.0]],
     "covariances_mm2": [np.diag([4.0, 5.0, 6.0]).tolist()],
+    "anchor": None,
+}
+ANCHOR = {
+    "from_center_mm": [[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]],
+    "covariances_mm2": [np.eye(3).tolist()] * 2,
+    "size_mm": [80.0, 90.0, 100.0],
 }
 
 
-def test_a_pack_tells_its_agents_who_decides_together(tmp_path, tiny_network):
-    folder = saved_pack(tmp_path, tiny_network, constellations=[TOGETHER])
+@pytest.mark.parametrize("anchor", [None, ANCHOR])
+def test_a_pack_tells_its_agents_who_decides_together(tmp_path, tiny_network, anchor):
+    statement = {**TOGETHER, "anchor": anchor}
+    folder = saved_pack(tmp_path, tiny_network, constellations=[statement])
     (one,) = MidrlLocalizer.from_pack(read_pack(folder))._constellations
-    assert statement_of(one) == TOGETHER
+    assert statement_of(one) == statement
 
 
 def saved_pack(folder, network, **changes):
@@ -716,6 +724,8 @@ def test_a_pack_tells_its_agents_how_landmarks_lie(tmp_path, tiny_network):
         {"constellations": [{**TOGETHER, "landmarks": ["blob", "stranger"]}]},
         {"constellations": [{**TOGETHER, "edges": [[0, 7]]}]},
         {"constellations": [{**TOGETHER, "offsets_mm": []}]},
+        {"constellations": [{**TOGETHER, "anchor": {**ANCHOR, "size_mm": [0, 1, 1]}}]},
+        {"constellations": [{**TOGETHER, "anchor": {**ANCHOR, "from_center_mm": []}}]},
     ],
 )
 def test_weights_that_do_not_fit_their_card_are_refused(

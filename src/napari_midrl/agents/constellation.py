@@ -47,6 +47,111 @@ NO_VOTE = 0.3
 """Votes that a place has where no start ended: agents are wrong now and then."""
 
 
+PLACING_SD_MM = 15.0
+"""Expected scatter of where an anatomy lies in the field of view."""
+
+ANCHOR_SHARE = 0.5
+"""How much the place in the field of view counts: the landmarks of a patient lie high
+or low in it together, and are no independent witnesses."""
+
+SAME_SIZE = 0.15
+"""Relative difference of edges up to which fields of view count as alike."""
+
+
+@dataclass(frozen=True, eq=False)
+class Anchor:
+    """Where landmarks lie in images of one field of view.
+
+    Radiographers center what they image. That tells one vertebra from the next where
+    all agents are wrong by one together. In images of another size it says nothing.
+
+    Parameters
+    ----------
+    from_center_mm
+        Mean way from the middle of the image to each landmark, LPS mm, shape
+        (n_landmarks, 3).
+    covariances_mm2
+        Of that way, shape (n_landmarks, 3, 3), positive definite.
+    size_mm
+        Edges of the images along L, P, S, shape (3,).
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree or numbers cannot be.
+    """
+
+    from_center_mm: npt.NDArray[np.float64]
+    covariances_mm2: npt.NDArray[np.float64]
+    size_mm: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        n = len(self.from_center_mm)
+        shapes = {
+            "from_center_mm": (n, 3),
+            "covariances_mm2": (n, 3, 3),
+            "size_mm": (3,),
+        }
+        for name, shape in shapes.items():
+            array = np.array(getattr(self, name), dtype=np.float64)
+            if array.shape != shape or not np.isfinite(array).all():
+                msg = f"{name} must be finite and have shape {shape}, got {array}"
+                raise ValueError(msg)
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        if not _are_positive(self.covariances_mm2) or self.size_mm.min() <= 0:
+            msg = "covariances must be positive definite and sizes positive"
+            raise ValueError(msg)
+
+    def fits(self, grid: VoxelGrid) -> bool:
+        """Return whether an image has about the size of those learned from."""
+        off = np.abs(_lps_size_mm(grid) - self.size_mm)
+        return bool((off <= SAME_SIZE * self.size_mm).all())
+
+    def log_likelihoods(
+        self, row: int, places_lps_mm: npt.NDArray[np.float64], grid: VoxelGrid
+    ) -> npt.NDArray[np.float64]:
+        """Return how well places fit a landmark, shape (n_places,)."""
+        apart = places_lps_mm - grid.center_lps_mm - self.from_center_mm[row]
+        precision = np.linalg.inv(self.covariances_mm2[row])
+        strain = np.einsum("pi,ij,pj->p", apart, precision, apart)
+        fits: npt.NDArray[np.float64] = (
+            -0.5 * ANCHOR_SHARE * np.minimum(strain, MAX_STRAIN)
+        )
+        return fits
+
+    @classmethod
+    def learned(
+        cls, positions_lps_mm: npt.NDArray[np.float64], grids: Sequence[VoxelGrid]
+    ) -> Anchor | None:
+        """Return the anchor of training cases.
+
+        None if their images are not alike, or a landmark is known in too few.
+
+        Parameters
+        ----------
+        positions_lps_mm
+            Shape (n_cases, n_landmarks, 3); NaN where unknown.
+        grids
+            Of the image of each case.
+        """
+        sizes = np.array([_lps_size_mm(grid) for grid in grids])
+        middle = np.median(sizes, axis=0)
+        if (np.abs(sizes - middle) > SAME_SIZE * middle).any():
+            return None
+        centers = np.array([grid.center_lps_mm for grid in grids])
+        means, covariances = [], []
+        for row in range(positions_lps_mm.shape[1]):
+            ways = positions_lps_mm[:, row] - centers
+            ways = ways[np.isfinite(ways).all(axis=1)]
+            if len(ways) < MIN_CASES:
+                return None
+            mean, covariance = _spread(ways, PLACING_SD_MM**2)
+            means.append(mean)
+            covariances.append(covariance)
+        return cls(np.array(means), np.array(covariances), middle)
+
+
 @dataclass(frozen=True, eq=False)
 class Constellation:
     """How some landmarks lie to each other, as a tree of neighbors.
@@ -62,6 +167,8 @@ class Constellation:
         Mean way from parent to child, LPS mm, shape (n_edges, 3).
     covariances_mm2
         Of that way, shape (n_edges, 3, 3), positive definite.
+    anchor
+        Where they lie in the image; None if that is not known.
 
     Raises
     ------
@@ -73,6 +180,7 @@ class Constellation:
     edges: tuple[Edge, ...]
     offsets_mm: npt.NDArray[np.float64]
     covariances_mm2: npt.NDArray[np.float64]
+    anchor: Anchor | None = None
 
     def __post_init__(self) -> None:
         offsets = np.array(self.offsets_mm, dtype=np.float64).reshape(-1, 3)
@@ -82,6 +190,9 @@ class Constellation:
         if len(offsets) != n_edges or len(covariances) != n_edges:
             msg = f"{n_edges} edges need as many offsets and covariances, got "
             msg += f"{len(offsets)} and {len(covariances)}"
+            raise ValueError(msg)
+        if self.anchor is not None and len(self.anchor.from_center_mm) != n:
+            msg = f"an anchor of {len(self.anchor.from_center_mm)} for {n} landmarks"
             raise ValueError(msg)
         children: set[int] = set()
         for parent, child in self.edges:
@@ -102,7 +213,10 @@ class Constellation:
 
     @classmethod
     def learned(
-        cls, landmarks: Sequence[str], positions_lps_mm: npt.NDArray[np.float64]
+        cls,
+        landmarks: Sequence[str],
+        positions_lps_mm: npt.NDArray[np.float64],
+        grids: Sequence[VoxelGrid] = (),
     ) -> Constellation | None:
         """Return the constellation of training cases; None if nothing is linked.
 
@@ -116,6 +230,8 @@ class Constellation:
             Names.
         positions_lps_mm
             Shape (n_cases, n_landmarks, 3); NaN where unknown.
+        grids
+            Of the image of each case, for the anchor; none for no anchor.
         """
         ways = {
             (a, b): way
@@ -134,7 +250,10 @@ class Constellation:
             ]
             offsets.append(-offset if is_turned else offset)
             covariances.append(covariance)
-        return cls(tuple(landmarks), edges, np.array(offsets), np.array(covariances))
+        anchor = Anchor.learned(positions_lps_mm, grids) if grids else None
+        return cls(
+            tuple(landmarks), edges, np.array(offsets), np.array(covariances), anchor
+        )
 
     def most_likely(
         self,
@@ -203,7 +322,8 @@ class Constellation:
         radius_mm
             How near endpoints of one candidate are to its middle.
         grid
-            Of the image, in which every place must lie; None for no such limit.
+            Of the image, in which every implied place must lie, and for the anchor;
+            None for neither.
         """
         sought = {r.name for r in results if r.state != SearchState.OUTSIDE}
         ends = [
@@ -222,6 +342,12 @@ class Constellation:
             free = _far_from(everywhere, more, radius_mm)
             places.append(np.concatenate([everywhere, free])[: None if len(own) else 0])
             scores.append(_log_votes(own, places[-1], radius_mm))
+        anchor = self.anchor
+        if anchor is not None and grid is not None and anchor.fits(grid):
+            scores = [
+                score + anchor.log_likelihoods(row, place, grid)
+                for row, (score, place) in enumerate(zip(scores, places, strict=True))
+            ]
         chosen = self.most_likely(places, scores)
         by_name = {result.name: result for result in results}
         for row, name in enumerate(self.landmarks):
@@ -298,6 +424,12 @@ def _spread(
     scatter = (ways - mean).T @ (ways - mean)
     n = len(ways) - 1 + PRIOR_CASES
     return mean, (scatter + PRIOR_CASES * expected * np.eye(3)) / n
+
+
+def _lps_size_mm(grid: VoxelGrid) -> npt.NDArray[np.float64]:
+    """Return the edges of the block around an image along L, P, S."""
+    size: npt.NDArray[np.float64] = np.abs(grid.affine_lps[:3, :3]) @ grid.shape_ijk
+    return size
 
 
 def _spanning_tree(n: int, scatter: dict[Edge, float]) -> tuple[Edge, ...]:

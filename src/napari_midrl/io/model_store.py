@@ -69,6 +69,16 @@ class ArrangementStatement(BaseModel):
 Triple = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 
 
+class AnchorStatement(BaseModel):
+    """Where landmarks lie in the image; see `agents.constellation`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_center_mm: list[Triple] = Field(max_length=512)
+    covariances_mm2: list[tuple[Triple, Triple, Triple]] = Field(max_length=512)
+    size_mm: Triple
+
+
 class ConstellationStatement(BaseModel):
     """How landmarks that look alike lie to each other; see `agents.constellation`."""
 
@@ -78,6 +88,7 @@ class ConstellationStatement(BaseModel):
     edges: list[tuple[int, int]] = Field(max_length=511)
     offsets_mm: list[Triple] = Field(max_length=511)
     covariances_mm2: list[tuple[Triple, Triple, Triple]] = Field(max_length=511)
+    anchor: AnchorStatement | None = None
 
 
 class ParentStatement(BaseModel):

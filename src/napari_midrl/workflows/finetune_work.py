@@ -94,7 +94,7 @@ def read_cases(
     work.train = tuple(case for case in cases if case.name in split.train)
     work.held_out = tuple(case for case in cases if case.name in split.held_out)
     config = DenseQConfig(n_landmarks=len(work.old), **work.pack.card.config)
-    made, positions = [], []
+    made, grids, positions = [], [], []
     for case in work.train:
         known = known_in(case, work.landmarks)
         if not known:
@@ -103,13 +103,14 @@ def read_cases(
         for volume in case.study.volumes:
             name = f"{case.name}, {volume.name}"
             made.append(case_of(volume, known, work.all, config, name))
+        grids.append(case.study.volumes[0].grid)
         missing = (np.nan,) * 3
         positions.append([known.get(name, missing) for name in work.landmarks])
     if not made:
         msg = f"no case to learn from places any of {list(work.landmarks)}"
         raise InputError(msg)
     work.cases = tuple(made)
-    learned = Constellation.learned(work.landmarks, np.array(positions))
+    learned = Constellation.learned(work.landmarks, np.array(positions), grids)
     ours = () if learned is None else (learned,)
     work.constellations = ours + tuple(
         constellation_of(statement)
