@@ -87,6 +87,7 @@ class StageTable(Table):
     n_starts: Count | None = None
     n_fine_landmarks: Count | None = None
     learning_rate: Positive | None = None
+    weight_decay: Amount | None = None
     follow_rate: Share | None = None
     checkpoint_every: Count | None = None
     outside_weight: Amount | None = None
