@@ -140,7 +140,7 @@ MISTAKES = [
     ("digital-patient", "base_mm = 8.0", 'base_mm = "8"', "got '8'"),
     ("digital-patient", "base_mm = 8.0", "base_mm = true", "network.base_mm"),
     ("digital-patient", "base_mm = 8.0", "base_mm = nan", "network.base_mm"),
-    ("digital-patient", "[110.0, 140.0, 72.0]", "[600, 1, 1]", "view.extent_mm"),
+    ("digital-patient", "[100.0, 100.0, 100.0]", "[600, 1, 1]", "view.extent_mm"),
     ("digital-patient", "[32, 64, 96]", "[32, 64]", "network.channels"),
     ("digital-patient", "has_detail = true", "has_detail = 1", "network.has_detail"),
     ("brain-afids", "learning_rate = 1e-3", "learning_rate = 0", r"stage\[2\].learn"),

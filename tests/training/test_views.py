@@ -216,7 +216,34 @@ def test_a_planned_field_of_view_holds_a_landmark():
     assert shown >= 11
 
 
-@pytest.mark.parametrize("settings", [CLEAN, VARIED])
+PARTIAL = replace(
+    CLEAN, whole_share=0.0, extent_mm=((40.0,) * 3, (90.0,) * 3), elastic_mm=0.0
+)
+
+
+def edges_mm(settings):
+    views = [view_of(CENTRAL, seed, settings) for seed in range(12)]
+    return torch.stack([(view.high - view.low + 1) * BASE_MM for view in views])
+
+
+def test_a_slab_is_thin_along_one_axis():
+    """As prostate and abdomen are imaged: wide in the slice plane, few slices."""
+    slabs = replace(PARTIAL, slab_share=1.0, slab_mm=(15.0, 30.0))
+    ordered = edges_mm(slabs).sort(dim=1).values
+    assert (ordered[:, 0] <= 30 + BASE_MM).all()
+    assert (ordered[:, 0] >= 15).all()
+    assert (ordered[:, 1] >= 40).all()
+
+
+def test_alike_edges_are_at_the_same_share_of_their_range():
+    alike = edges_mm(replace(PARTIAL, likeness=1.0))
+    assert (alike.max(dim=1).values == alike.min(dim=1).values).all()
+    assert alike[:, 0].std() > 8
+    alone = edges_mm(PARTIAL)
+    assert (alone.max(dim=1).values - alone.min(dim=1).values).median() > 10
+
+
+@pytest.mark.parametrize("settings", [CLEAN, VARIED, replace(PARTIAL, slab_share=0.5)])
 def test_one_seed_gives_one_view(settings):
     one, two = (view_of(CENTRAL, 7, settings) for _ in range(2))
     assert torch.equal(one.array, two.array)

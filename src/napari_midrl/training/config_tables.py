@@ -27,6 +27,7 @@ Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Limit = Annotated[float, Field(strict=True, gt=0)]
 """May be `inf`."""
 Edges = tuple[Limit, Limit, Limit]
+Range = tuple[Positive, Positive]
 
 
 def _in_order(extents: tuple[Edges, Edges]) -> tuple[Edges, Edges]:
@@ -34,6 +35,13 @@ def _in_order(extents: tuple[Edges, Edges]) -> tuple[Edges, Edges]:
         msg = "the smallest edges must not be longer than the largest"
         raise ValueError(msg)
     return extents
+
+
+def _rising(thickness: Range) -> Range:
+    if thickness[0] > thickness[1]:
+        msg = "the thinnest must not be thicker than the thickest"
+        raise ValueError(msg)
+    return thickness
 
 
 def _divides_the_steps(n_episodes: int) -> int:
@@ -74,6 +82,9 @@ class ViewTable(Table):
     whole_margin: Amount | None = None
     shift_mm: Amount | None = None
     landmark_share: Share | None = None
+    likeness: Share | None = None
+    slab_share: Share | None = None
+    slab_mm: Annotated[Range, AfterValidator(_rising)] | None = None
     remap_share: Share | None = None
     blur_mm: Amount | None = None
     noise: Amount | None = None

@@ -141,6 +141,12 @@ class ViewSettings:
     landmark_share
         Share of the other views whose field of view is planned around a landmark, as
         a radiographer would.
+    likeness
+        How alike the edges of a partial field of view are within their ranges: 0 for
+        each by itself, 1 for all at the same share of its range.
+    slab_share, slab_mm
+        Share of partial fields of view that are a slab, thin along one axis, and how
+        thick slabs may be.
     remap_share
         Share of views whose intensities pass a random curve instead of a gamma.
     blur_mm
@@ -164,6 +170,9 @@ class ViewSettings:
     whole_margin: float = 0.10
     shift_mm: float = 0.0
     landmark_share: float = 0.0
+    likeness: float = 0.0
+    slab_share: float = 0.0
+    slab_mm: tuple[float, float] = (50.0, 130.0)
     remap_share: float = 0.6
     blur_mm: float = 5.0
     noise: float = 0.08
@@ -495,8 +504,16 @@ def _draw_field_of_view(
             aside = 2 * torch.rand(3, generator=generator) - 1
             return fov, middle + settings.shift_mm * aside
         return fov, middle
+    place = torch.rand(3, generator=generator)
+    if settings.likeness:
+        common = _uniform(generator)
+        place = settings.likeness * common + (1 - settings.likeness) * place
     # As often between 100 and 200 mm as between 200 and 400.
-    fov = smallest * (largest / smallest) ** torch.rand(3, generator=generator)
+    fov = smallest * (largest / smallest) ** place
+    if settings.slab_share and _uniform(generator) < settings.slab_share:
+        thin, thick = settings.slab_mm
+        axis = int(torch.randint(3, (), generator=generator))
+        fov[axis] = thin * (thick / thin) ** _uniform(generator)
     fov = torch.minimum(fov, extent_mm)
     free = (extent_mm - fov) / 2
     if settings.landmark_share and _uniform(generator) < settings.landmark_share:
