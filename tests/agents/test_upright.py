@@ -67,6 +67,52 @@ def test_landmarks_on_one_line_tell_no_turn():
     assert line.turn_found(results(line.positions_mm)) is None
 
 
+MANY_MM = np.random.default_rng(3).normal(0, 40, (20, 3))
+SHAPE = Arrangement(MANY_MM - MANY_MM.mean(axis=0), 1.0, 4, prior_share=0.5)
+
+
+def patient_of(shape):
+    """Return an arrangement sheared, scaled, turned and moved."""
+    matrix = np.array([[1.1, 0.1, 0], [0, 0.9, -0.05], [0.05, 0, 1.0]])
+    return shape.positions_mm @ matrix.T + CENTER_LPS_MM
+
+
+def test_who_strays_is_brought_half_way_to_where_the_others_say():
+    places = patient_of(SHAPE)
+    strayed = places.copy()
+    strayed[4] += [0, 30, 0]
+    settled = [r.position_lps_mm for r in SHAPE.settled(results(strayed))]
+    assert settled[4] == pytest.approx(places[4] + [0, 15, 0], abs=0.05)
+    others = np.arange(20) != 4
+    assert np.array(settled)[others] == pytest.approx(places[others], abs=0.05)
+
+
+def test_scatter_of_agents_falls_by_the_share():
+    noise = np.random.default_rng(5).normal(0, 2, (20, 3))
+    places = patient_of(SHAPE)
+    settled = SHAPE.settled(results(places + noise))
+    left = np.array([r.position_lps_mm for r in settled]) - places
+    assert np.linalg.norm(left, axis=1).mean() < 0.75 * np.linalg.norm(
+        noise, axis=1
+    ).mean()
+
+
+def test_what_was_not_found_stays_so_and_few_do_not_settle():
+    places = list(patient_of(SHAPE))
+    places[7] = None
+    settled = SHAPE.settled(results(places))
+    assert settled[7] == results(places)[7]
+    few = results([*places[:7], *[None] * 9, *places[16:]])
+    assert SHAPE.settled(few) is few
+
+
+def test_an_arrangement_in_a_plane_or_without_a_share_moves_nothing():
+    flat = MANY_MM * [1, 1, 0]
+    found = results(patient_of(SHAPE) + [3.0, 0, 0])
+    assert Arrangement(flat, 1.0, 4, prior_share=0.5).settled(found) is found
+    assert Arrangement(MANY_MM, 1.0, 4).settled(found) is found
+
+
 def test_an_upright_patient_is_left_as_it_is():
     turn = Rotation.from_rotvec([0, 0, 1.0], degrees=True)
     places = turn.apply(POSITIONS_MM) + CENTER_LPS_MM
@@ -138,15 +184,17 @@ def test_results_and_walks_are_carried_back():
 
 
 @pytest.mark.parametrize(
-    ("positions", "gain", "max_looks"),
+    ("positions", "gain", "max_looks", "prior_share"),
     [
-        (np.zeros((4, 2)), 1.0, 1),
-        (np.full((4, 3), np.nan), 1.0, 1),
-        (POSITIONS_MM, 0.5, 1),
-        (POSITIONS_MM, np.inf, 1),
-        (POSITIONS_MM, 1.0, 0),
+        (np.zeros((4, 2)), 1.0, 1, 0),
+        (np.full((4, 3), np.nan), 1.0, 1, 0),
+        (POSITIONS_MM, 0.5, 1, 0),
+        (POSITIONS_MM, np.inf, 1, 0),
+        (POSITIONS_MM, 1.0, 0, 0),
+        (POSITIONS_MM, 1.0, 1, 1.5),
+        (POSITIONS_MM, 1.0, 1, np.nan),
     ],
 )
-def test_bad_arrangements_are_refused(positions, gain, max_looks):
-    with pytest.raises(ValueError, match=r"positions_mm|gain"):
-        Arrangement(positions, gain, max_looks)
+def test_bad_arrangements_are_refused(positions, gain, max_looks, prior_share):
+    with pytest.raises(ValueError, match=r"positions_mm|gain|prior_share"):
+        Arrangement(positions, gain, max_looks, prior_share)

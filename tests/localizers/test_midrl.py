@@ -701,12 +701,18 @@ def test_a_saved_pack_searches_as_the_network_it_was_saved_from(tmp_path, tiny_n
 
 
 def test_a_pack_tells_its_agents_how_landmarks_lie(tmp_path, tiny_network):
-    statement = {"positions_mm": [[0, 0, 5], [0, 0, -5]], "gain": 2.5, "max_looks": 3}
+    statement = {
+        "positions_mm": [[0, 0, 5], [0, 0, -5]],
+        "gain": 2.5,
+        "max_looks": 3,
+        "prior_share": 0.5,
+    }
     folder = saved_pack(tmp_path, tiny_network, arrangement=statement)
     localizer = MidrlLocalizer.from_pack(read_pack(folder))
     assert localizer._arrangement.positions_mm.tolist() == statement["positions_mm"]
     assert localizer._arrangement.gain == 2.5
     assert localizer._arrangement.max_looks == 3
+    assert localizer._arrangement.prior_share == 0.5
 
 
 @pytest.mark.parametrize(

@@ -75,9 +75,8 @@ def test_what_a_dense_file_says_is_what_is_trained(name):
 
 def test_the_brain_is_searched_upright_as_its_file_says():
     recipe = module_of("brain-afids").RECIPE
-    assert {"turn_gain": recipe.turn_gain, "max_looks": recipe.max_looks} == (
-        shipped_values("brain-afids")["arrangement"]
-    )
+    stated = shipped_values("brain-afids")["arrangement"]
+    assert {key: getattr(recipe, key) for key in stated} == stated
     assert module_of("digital-patient").RECIPE.turn_gain is None
 
 

@@ -109,11 +109,12 @@ def test_an_arrangement_of_landmarks_that_are_missing_is_refused():
 
 
 def test_a_recipe_with_a_gain_leaves_the_arrangement_in_the_card(tmp_path, monkeypatch):
-    recipe = replace(TINY, turn_gain=2.5, max_looks=3)
+    recipe = replace(TINY, turn_gain=2.5, max_looks=3, prior_share=0.25)
     monkeypatch.setattr(sys.modules["napari_midrl.training.tiny"], "RECIPE", recipe)
     card = read_card(finish(train_pack("tiny", tmp_path, n_updates=1)))
     assert card.arrangement.positions_mm == [(0, 0, 0)]
     assert (card.arrangement.gain, card.arrangement.max_looks) == (2.5, 3)
+    assert card.arrangement.prior_share == 0.25
 
 
 def test_a_seed_makes_the_same_pack_again(tmp_path):

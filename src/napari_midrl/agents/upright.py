@@ -1,4 +1,4 @@
-"""Searching a turned patient: turn the volume until the agents feel upright.
+"""What the arrangement of landmarks tells: how a patient is turned, and who strays.
 
 Agents trained on few anatomies lean on how a patient usually lies. Shown a turned
 head they find its middle, but turn their answers by less than the head is turned.
@@ -6,6 +6,10 @@ What they do find still says about which axis it is turned and which way. The vo
 is turned back by what was found, times a gain that makes up for what they leave out,
 and searched again, until nothing is left to turn. The agents then play in the pose
 they know best, and what they found is carried back.
+
+Neighbors also tell where a landmark should be. Agents err each in their own way, the
+mean arrangement fitted to all of them much less; it knows nothing of the patient's own
+shape, they do. The answer lies between the two.
 """
 
 from __future__ import annotations
@@ -34,6 +38,13 @@ SMALLEST_TURN_DEGREES = 3.0
 LARGEST_TURN_DEGREES = 60.0
 """Beyond this what was found is not an arrangement, but a confusion."""
 
+MIN_FOR_SHAPE = 12
+"""Landmarks that must be found before an affine map of them counts: three times as many
+as determine it."""
+
+SMALLEST_SCATTER_MM = 0.5
+N_FITS = 20
+
 
 @dataclass(frozen=True, eq=False)
 class Arrangement:
@@ -49,17 +60,21 @@ class Arrangement:
         of the share of a turn that the agents follow.
     max_looks
         Searches at most.
+    prior_share
+        How far an answer goes from where the agent came to rest (0) to where the
+        others say it should be (1).
 
     Raises
     ------
     ValueError
-        If the shape is another, numbers are not finite, or the gain or the number
-        of looks is below 1.
+        If the shape is another, numbers are not finite, the gain or the number of
+        looks is below 1, or the share is not 0 to 1.
     """
 
     positions_mm: npt.NDArray[np.float64]
     gain: float
     max_looks: int
+    prior_share: float = 0.0
 
     def __post_init__(self) -> None:
         positions = np.array(self.positions_mm, dtype=np.float64)
@@ -71,6 +86,9 @@ class Arrangement:
             raise ValueError(msg)
         if not 1 <= self.gain < np.inf or self.max_looks < 1:
             msg = f"gain and max_looks must be at least 1, got {self}"
+            raise ValueError(msg)
+        if not 0 <= self.prior_share <= 1:
+            msg = f"prior_share must be 0 to 1, got {self.prior_share}"
             raise ValueError(msg)
         positions.setflags(write=False)
         object.__setattr__(self, "positions_mm", positions)
@@ -98,6 +116,34 @@ class Arrangement:
             return None
         return Rotation.align_vectors(here, upright)[0]
 
+    def settled(
+        self, results: tuple[LandmarkResult, ...]
+    ) -> tuple[LandmarkResult, ...]:
+        """Return results moved by `prior_share` towards where the others put them.
+
+        That is where an affine map takes the arrangement, fitted to all that was
+        found by weights that fall with the distance (Geman-McClure): who
+        strays does not pull the others along. Landmarks that were not found stay so,
+        and nothing moves where too few were.
+
+        Parameters
+        ----------
+        results
+            Of all landmarks, in the order of `positions_mm`.
+        """
+        rows = [n for n, r in enumerate(results) if r.position_lps_mm is not None]
+        if not self.prior_share or len(rows) < MIN_FOR_SHAPE:
+            return results
+        found = np.array([results[row].position_lps_mm for row in rows], np.float64)
+        expected = _fitted(self.positions_mm[rows], found)
+        if expected is None:
+            return results
+        settled = list(results)
+        moved = found + self.prior_share * (expected - found)
+        for row, (x, y, z) in zip(rows, moved.tolist(), strict=True):
+            settled[row] = replace(results[row], position_lps_mm=(x, y, z))
+        return tuple(settled)
+
     def next_turn(self, turn: Turn, results: tuple[LandmarkResult, ...]) -> Turn | None:
         """Return how the volume should be turned for another look; None for enough.
 
@@ -119,6 +165,27 @@ class Arrangement:
         if angles[0] < SMALLEST_TURN_DEGREES or angles[1] > LARGEST_TURN_DEGREES:
             return None
         return Turn(rotation.as_matrix(), center)
+
+
+def _fitted(
+    arrangement_mm: npt.NDArray[np.float64], found_lps_mm: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64] | None:
+    """Return an affine map of an arrangement onto what was found, shape (n, 3).
+
+    None if the arrangement lies in a plane, which tells nothing across it.
+    """
+    design = np.column_stack([arrangement_mm, np.ones(len(arrangement_mm))])
+    if np.linalg.matrix_rank(design) < design.shape[1]:
+        return None
+    weights = np.ones(len(design))
+    for _ in range(N_FITS):
+        root = np.sqrt(weights)[:, None]
+        matrix = np.linalg.lstsq(design * root, found_lps_mm * root, rcond=None)[0]
+        mapped: npt.NDArray[np.float64] = design @ matrix
+        away_mm = np.linalg.norm(mapped - found_lps_mm, axis=1)
+        scatter_mm = max(float(np.median(away_mm)), SMALLEST_SCATTER_MM)
+        weights = (1 + (away_mm / (2 * scatter_mm)) ** 2) ** -2.0
+    return mapped
 
 
 @dataclass(frozen=True, eq=False)

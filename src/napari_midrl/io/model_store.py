@@ -64,6 +64,7 @@ class ArrangementStatement(BaseModel):
     positions_mm: list[tuple[FiniteFloat, FiniteFloat, FiniteFloat]]
     gain: FiniteFloat = Field(ge=1)
     max_looks: int = Field(ge=1, le=20)
+    prior_share: FiniteFloat = Field(default=0.0, ge=0, le=1)
 
 
 Triple = tuple[FiniteFloat, FiniteFloat, FiniteFloat]

@@ -159,6 +159,8 @@ class MidrlLocalizer:
         results = yield from self._decided(
             (results, trajectories), turned, settings, device
         )
+        if self._arrangement is not None:
+            results = self._arrangement.settled(results)
         by_name = {result.name: turn.result(result) for result in results}
         walks: dict[str, list[Trajectory]] = {name: [] for name in names}
         for trajectory in trajectories:

@@ -112,6 +112,7 @@ class ArrangementTable(Table):
 
     turn_gain: Annotated[Positive, Field(ge=1)]
     max_looks: Annotated[Count, Field(le=20)] = 8
+    prior_share: Share = 0.0
 
 
 class DenseTable(Table):

@@ -44,7 +44,7 @@ class Recipe:
     turn_gain
         Of the pack's `agents.upright.Arrangement`; None for agents that search a
         turned patient as it lies.
-    max_looks
+    max_looks, prior_share
         Of that arrangement.
     source
         File that its numbers come from, if they do.
@@ -66,6 +66,7 @@ class Recipe:
     limits: str
     turn_gain: float | None = None
     max_looks: int = 8
+    prior_share: float = 0.0
     source: ConfigFile | None = None
 
 

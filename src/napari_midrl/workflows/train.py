@@ -193,6 +193,7 @@ def _dense_agents(recipe: Recipe, run: _Run) -> Made:
             "positions_mm": positions_mm,
             "gain": recipe.turn_gain,
             "max_looks": recipe.max_looks,
+            "prior_share": recipe.prior_share,
         }
     card["training"] |= {
         "seed": run.seed,
