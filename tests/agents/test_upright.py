@@ -92,9 +92,10 @@ def test_scatter_of_agents_falls_by_the_share():
     places = patient_of(SHAPE)
     settled = SHAPE.settled(results(places + noise))
     left = np.array([r.position_lps_mm for r in settled]) - places
-    assert np.linalg.norm(left, axis=1).mean() < 0.75 * np.linalg.norm(
-        noise, axis=1
-    ).mean()
+    assert (
+        np.linalg.norm(left, axis=1).mean()
+        < 0.75 * np.linalg.norm(noise, axis=1).mean()
+    )
 
 
 def test_what_was_not_found_stays_so_and_few_do_not_settle():
@@ -108,7 +109,7 @@ def test_what_was_not_found_stays_so_and_few_do_not_settle():
 
 def test_an_arrangement_in_a_plane_or_without_a_share_moves_nothing():
     flat = MANY_MM * [1, 1, 0]
-    found = results(patient_of(SHAPE) + [3.0, 0, 0])
+    found = results(patient_of(SHAPE) + np.array([3.0, 0, 0]))
     assert Arrangement(flat, 1.0, 4, prior_share=0.5).settled(found) is found
     assert Arrangement(MANY_MM, 1.0, 4).settled(found) is found
 

@@ -23,6 +23,7 @@ from napari_midrl.cli import (
     finetune,
     inspect,
     locate,
+    next_case,
     phantom,
     train,
 )
@@ -95,6 +96,7 @@ app.command()(phantom.phantom)
 app.command()(train.train)
 app.command()(finetune.finetune)
 app.command()(evaluate.evaluate)
+app.command()(next_case.next_case)
 app.command()(doctor.doctor)
 app.command()(demo.demo)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PHANTOM = "phantom:"
 WHOLE_BODY = REGIONS[:1]
 _SEEDS = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
-_LANDMARK_SUFFIXES = (".csv", ".fcsv", ".mrk.json")
+TRUTH_SUFFIXES = (".csv", ".fcsv", ".mrk.json")
 _ONE_SEX = {"breast": "female", "prostate": "male"}
 
 
@@ -168,7 +168,7 @@ def find_cases(
         if not inside:
             msg = (
                 "holds no case: expected subfolders with images and one landmark file "
-                f"each, or such files; landmark files end in {_LANDMARK_SUFFIXES}"
+                f"each, or such files; landmark files end in {TRUTH_SUFFIXES}"
             )
             raise InputError(msg, folder)
         return tuple(case_in(path) for path in inside)
@@ -195,7 +195,7 @@ def case_in(folder: Path) -> FileCase:
     landmark_files = _landmark_files(folder)
     if len(landmark_files) != 1:
         names = [path.name for path in landmark_files]
-        msg = f"a case needs one landmark file {_LANDMARK_SUFFIXES}, found {names}"
+        msg = f"a case needs one landmark file {TRUTH_SUFFIXES}, found {names}"
         raise InputError(msg, folder)
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     images = tuple(path for path in files if image_suffix(path) is not None)
@@ -262,7 +262,7 @@ def _landmark_files(folder: Path) -> list[Path]:
         path
         for path in folder.iterdir()
         if path.is_file()
-        and path.name.lower().endswith(_LANDMARK_SUFFIXES)
+        and path.name.lower().endswith(TRUTH_SUFFIXES)
         and not path.name.startswith(".")
     )
 
