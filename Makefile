@@ -55,8 +55,9 @@ screenshots: $(STAMP)  ## remake the pictures of docs/images
 benchmark: $(STAMP)  ## measure the speed of playback
 	@$(BIN)/python -m benchmarks.playback
 
-kill: $(STAMP)  ## kill an annotating program 200 times and see that nothing is lost
+kill: $(STAMP)  ## kill annotating and learning programs 200 times each; nothing is lost
 	@$(BIN)/python -m benchmarks.kill -n 200
+	@$(BIN)/python -m benchmarks.kill_learning -n 200
 
 venv: $(STAMP)  ## install into .venv
 

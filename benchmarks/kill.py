@@ -177,7 +177,7 @@ def kill_often(
     exported: list[set[str]] = [set() for _ in EXPORTS]
     for run in range(n):
         life_s = float(rng.uniform(0, LONGEST_LIFE_S))
-        acknowledged = _killed_child(editor, folder, seed + run, life_s)
+        acknowledged = killed_child(editor, folder, seed + run, life_s)
         states = _states(before, seed + run, acknowledged + 1)
         counts.kills += 1
         counts.acknowledged_steps += acknowledged
@@ -199,7 +199,7 @@ def kill_often(
     return counts
 
 
-def _killed_child(editor: Editor, folder: Path, seed: int, life_s: float) -> int:
+def killed_child(editor: Editor, folder: Path, seed: int, life_s: float) -> int:
     """Let a child edit for a while, kill it, and return the steps it acknowledged."""
     context = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
     receiver, sender = context.Pipe(duplex=False)

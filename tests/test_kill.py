@@ -1,4 +1,4 @@
-"""Killed in the middle of editing and exporting, and nothing acknowledged is lost."""
+"""Killed in the middle of its work, and nothing acknowledged is lost."""
 
 import json
 import os
@@ -71,3 +71,55 @@ def test_a_program_that_acknowledges_too_early_is_found_out(tmp_path):
 
 def test_a_half_written_file_is_found_out(tmp_path):
     assert counts_of(tmp_path, "in place", n=2)["unreadable"]
+
+
+LEARN = """
+import json, sys
+from dataclasses import asdict
+from pathlib import Path
+from benchmarks import kill_learning as kill
+
+def too_early(folder, seed, acknowledge):
+    acknowledge(7)
+    kill.learn(folder, seed, lambda step: None)
+
+def in_place(folder, seed, acknowledge):
+    (folder / "set").mkdir(exist_ok=True)
+    (folder / "set" / "dataset.json").write_text('{"format": ')
+    acknowledge(1)
+
+folder, learner, exporter, n = sys.argv[1:]
+counts = kill.kill_often(
+    int(n),
+    Path(folder),
+    learner={"too early": too_early}.get(learner, kill.learn),
+    exporter={"in place": in_place}.get(exporter, kill.export),
+)
+print(json.dumps(asdict(counts)))
+"""
+
+
+def learning_counts(folder, learner="as it is", exporter="as it is", n=6):
+    done = subprocess.run(
+        [sys.executable, "-c", LEARN, str(folder), learner, exporter, str(n)],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_killed_fine_tuning_or_export_leaves_everything_readable(tmp_path):
+    counts = learning_counts(tmp_path)
+    assert (counts["lost"], counts["unreadable"]) == ([], [])
+    assert counts["kills"] == 6
+
+
+def test_a_fine_tuning_that_acknowledges_too_early_is_found_out(tmp_path):
+    assert learning_counts(tmp_path, learner="too early", n=1)["lost"]
+
+
+def test_a_half_written_data_set_is_found_out(tmp_path):
+    assert learning_counts(tmp_path, exporter="in place", n=2)["unreadable"]
