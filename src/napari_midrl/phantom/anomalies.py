@@ -102,6 +102,14 @@ def draw_anomalies(chance: Chance, age_years: float) -> Anomalies:
     )
 
 
+def draw_hyperplasia(chance: Chance, age_years: float) -> float:
+    """Return how many times its usual volume the prostate has; old men's vary more."""
+    spread = float(np.interp(age_years, [35, 70], [0.05, 0.42]))
+    return float(
+        np.exp(np.clip(chance("hyperplasia").normal(0, 1), -1.2, 2.5) * spread)
+    )
+
+
 def _draw_joints(rng: np.random.Generator, share: float) -> tuple[int, ...]:
     """Return the sides with an artificial joint."""
     side = 1 if rng.random() < 0.5 else -1

@@ -18,9 +18,11 @@ import numpy as np
 from napari_midrl.phantom.anomalies import (
     Anomalies,
     draw_anomalies,
+    draw_hyperplasia,
     place_tumor_at_nipple,
 )
 from napari_midrl.phantom.fields import SplineField, spline_field
+from napari_midrl.phantom.pelvic_frame import hip_level_mm
 from napari_midrl.phantom.posture import (
     MAX_SHIFT_MM,
     MAX_TILT_DEG,
@@ -176,6 +178,12 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
     organs = _stream(seed, "organs")
     chance = partial(_stream, seed)
     anomalies, posture = draw_anomalies(chance, age), draw_posture(chance)
+    legs = _draw_legs(_stream(seed, "legs"), height, posture, female=female)
+    prostate = None
+    if not female:
+        grown = draw_hyperplasia(chance, age)
+        level = hip_level_mm(legs)
+        prostate = _draw_prostate(_stream(seed, "prostate"), level, age, grown)
     tumor_side, tumor = _draw_tumor(_stream(seed, "tumor"), female=female)
     if tumor is not None:
         place = _stream(seed, "tumor at nipple")
@@ -193,7 +201,7 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
         muscularity=muscularity,
         posture=posture,
         pose=_draw_pose(_stream(seed, "pose"), height, posture),
-        legs=_draw_legs(_stream(seed, "legs"), height, posture, female=female),
+        legs=legs,
         arms=_draw_arms(_stream(seed, "arms"), height, girth, posture, female=female),
         kidneys=_draw_kidneys(
             _stream(seed, "kidneys"), height, alone=anomalies.missing_kidney != 0
@@ -209,10 +217,8 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
         liver_size=float(organs.normal(1.0, 0.07)),
         dome_mm=float(0.688 * height + organs.normal(0, 12)),
         bladder=_draw_bladder(_stream(seed, "bladder"), height),
-        prostate=None
-        if female
-        else _draw_prostate(_stream(seed, "prostate"), height, age),
-        prostate_tz_share=float(np.clip(0.25 + (age - 30) / 120, 0.25, 0.6)),
+        prostate=prostate,
+        prostate_tz_share=_transition_share(prostate),
         breasts=_draw_breasts(_stream(seed, "breasts"), height, bmi, female=female),
         tumor_side=tumor_side,
         tumor=tumor,
@@ -401,20 +407,36 @@ def _draw_bladder(rng: np.random.Generator, height: float) -> Organ:
     return Organ(center, _point(half), (-8.0, 0.0, 0.0))
 
 
-def _draw_prostate(rng: np.random.Generator, height: float, age: float) -> Organ:
-    """Return a gland that grows with age (mL: 22 at 30, 30 at 50, 45 at 65)."""
+def _draw_prostate(
+    rng: np.random.Generator, level_mm: float, age: float, grown: float
+) -> Organ:
+    """Return a gland that grows with age (mL: 22 at 30, 30 at 50, 45 at 65).
+
+    Its apex lies 7 mm above the lower end of the symphysis whatever its size, so a
+    big gland reaches up into the bladder.
+    """
     milliliters = np.interp(age, [25, 50, 65, 75], [21, 29, 42, 48]) * rng.lognormal(
         0, 0.25
     )
-    radius = (np.clip(milliliters, 14, 110) * 1e3 / 4.19 / (0.7 * 0.85)) ** (1 / 3)
+    milliliters = np.clip(milliliters * grown, 18, 110)
+    radius = float((milliliters * 1e3 / 4.19 / (0.7 * 0.85)) ** (1 / 3))
+    apex = level_mm - 34
     center = (
         rng.normal(0, 2.0),
         -14 + np.clip(rng.normal(0, 3), -7, 7),
-        0.488 * height + np.clip(rng.normal(0, 5), -11, 11),
+        apex + 0.85 * radius + np.clip(rng.normal(0, 5), -11, 11),
     )
     return Organ(
         center, (radius, 0.7 * radius, 0.85 * radius), (rng.normal(-12, 5), 0.0, 0.0)
     )
+
+
+def _transition_share(prostate: Organ | None) -> float:
+    """Return how much of the gland is transition zone: hyperplasia grows there."""
+    if prostate is None:
+        return 0.0
+    milliliters = 4.19e-3 * float(np.prod(prostate.half_mm))
+    return float(np.interp(milliliters, [18, 30, 60, 110], [0.22, 0.32, 0.58, 0.74]))
 
 
 def _draw_breasts(
