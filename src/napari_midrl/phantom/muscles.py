@@ -6,6 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_midrl.phantom.hip_muscles import (
+    GLUTEUS_MAXIMUS,
+    gluteal_streaks,
+    hip_squares,
+)
+from napari_midrl.phantom.pelvic_frame import pelvic_frame
 from napari_midrl.phantom.tissues import Tissue
 
 if TYPE_CHECKING:
@@ -88,12 +94,36 @@ def paint_septa(slab: Slab, patient: Patient, surface: Surface) -> None:
         return
     here = (part.front == Tissue.MUSCLE) & (part.known["shade"] == 0)
     here &= part.z > _gluteal_fold(part, h)
+    hip = here & (part.z < np.float32(0.545 * h) + 6 * part.noise("wobble"))
+    _paint_hip(part, hip, patient)
+    here &= ~hip
     if here.any():
         scale = np.float32(h / 1700)
         x = np.abs(part.x[here]) / scale + 3.5 * part.noise("bundle")[here]
         y = part.y[here] / scale + 3.5 * part.noise("wobble")[here]
         z = part.z[here]
         _paint(part, here, _squares(x, y, _TRUNK, z, h), patient)
+
+
+def _paint_hip(part: Slab, here: Mask, patient: Patient) -> None:
+    """Paint the septa about the hip and the streaks of the gluteus maximus."""
+    if not here.any():
+        return
+    x = np.abs(part.x[here]) + 3 * part.noise("bundle")[here]
+    y, z = part.y[here] + 3 * part.noise("wobble")[here], part.z[here]
+    squares = hip_squares(pelvic_frame(patient), x, y, z)
+    nearest = _paint(part, here, squares, patient, loose=1.7)
+    gluteus = np.zeros(here.shape, bool)
+    gluteus[here] = nearest == GLUTEUS_MAXIMUS
+    if gluteus.any():
+        rng = np.random.default_rng([patient.seed, 6])
+        thick = 0.1 + 0.5 * rng.random() * patient.age_years / 60
+        noise = part.noise("coarse")[gluteus]
+        patchy = 0.5 + noise + part.noise("bundle")[gluteus]
+        streaks = np.full(here.shape, 60, np.float32)
+        at = part.x[gluteus], part.y[gluteus], part.z[gluteus]
+        streaks[gluteus] = gluteal_streaks(*at, noise) - thick * patchy
+        part.blend(streaks, Tissue.FAT, _FLESH)
 
 
 def _part(
@@ -205,12 +235,19 @@ def _nearest_two(squares: list[Array]) -> tuple[Array, npt.NDArray[np.uint8]]:
     return gap, number
 
 
-def _paint(part: Slab, here: Mask, squares: list[Array], patient: Patient) -> None:
-    """Blend fat into the gaps of the marked voxels and note each muscle's shade."""
+def _paint(
+    part: Slab,
+    here: Mask,
+    squares: list[Array],
+    patient: Patient,
+    loose: float = 1.0,
+) -> npt.NDArray[np.uint8]:
+    """Blend fat into the gaps, note each muscle's shade; return which is nearest."""
     gap, nearest = _nearest_two(squares)
     tones = np.random.default_rng([patient.seed, 5]).normal(0, 1, 32)
     part.known["shade"][here] = tones.astype(np.float32)[nearest]
-    thick = np.float32(0.35 + 0.035 * patient.subcutaneous_mm)
+    thick = np.float32(loose * (0.35 + 0.035 * patient.subcutaneous_mm))
     distance = np.full(part.x.shape, 60, np.float32)
     distance[here] = gap - thick * (1 + 0.6 * part.noise("bundle")[here])
     part.blend(distance, Tissue.FAT, _FLESH)
+    return nearest

@@ -14,7 +14,9 @@ from napari_midrl.phantom import (
     bowel,
     breast,
     chest,
+    hip_bones,
     muscles,
+    pelvic_floor,
     pelvis,
     prostheses,
     skeleton,
@@ -183,6 +185,7 @@ def _plan(patient: Patient) -> _Plan:
     surface = make_surface(patient)
     shapes = [
         *trunk.cavities(patient, surface),
+        *pelvic_floor.pelvic_room(patient),
         *trunk.ribs(patient, surface),
         *bowel.bowel(patient),
         *trunk.back_muscles(patient),
@@ -190,8 +193,9 @@ def _plan(patient: Patient) -> _Plan:
         *chest.chest_organs(patient),
         *pelvis.pelvis_organs(patient),
         *spine.spine(patient),
-        *skeleton.pelvis_bones(patient),
+        *hip_bones.pelvis_bones(patient),
         *[shape for leg in patient.legs for shape in skeleton.leg_bones(leg)],
+        hip_bones.trabeculae(patient),
         *[shape for arm in patient.arms for shape in skeleton.arm_bones(arm)],
         *limb_vessels(patient),
         *_artificial_joints(patient),

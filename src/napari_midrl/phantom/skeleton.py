@@ -1,4 +1,4 @@
-"""Bones of the limbs and the pelvis, cartilage and patella, as shapes to paint."""
+"""Bones of the limbs, cartilage and patella, as shapes to paint."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from napari_midrl.phantom.paint import Shape
 from napari_midrl.phantom.sdf import capsule, ellipsoid, intersect, smooth_union
-from napari_midrl.phantom.shapes import FAT_ONLY, around, ball, moved, point, rod
+from napari_midrl.phantom.shapes import around, ball, moved, point, rod
 from napari_midrl.phantom.tissues import Tissue
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_midrl.phantom.paint import Slab
-    from napari_midrl.phantom.patient import Arm, Leg, Patient
+    from napari_midrl.phantom.patient import Arm, Leg
 
     Array = npt.NDArray[np.float32]
     Point = tuple[float, float, float]
@@ -61,9 +61,9 @@ def _upper_femur(leg: Leg, slab: Slab) -> Array:
     whole = capsule(x, y, z, shaft, middle, 15.5, 13.6)
     if float(z.max()) > shaft[2] - 60:
         head = ellipsoid(x, y, z, leg.hip, (leg.head_radius_mm,) * 3)
-        neck = capsule(x, y, z, leg.hip, base, 15.0, 19.0)
+        neck = capsule(x, y, z, leg.hip, base, 14.5, 17.0)
         greater = ellipsoid(x, y, z, leg.greater_trochanter, (13, 19, 21))
-        stem = capsule(x, y, z, base, shaft, 19.0, 15.5)
+        stem = capsule(x, y, z, base, shaft, 17.0, 15.5)
         lesser = ellipsoid(x, y, z, leg.lesser_trochanter, (8.5, 8.5, 12.5))
         whole = smooth_union(
             smooth_union(head, neck, 6), smooth_union(stem, whole, 6), 10
@@ -172,84 +172,6 @@ def _between(a: Point, b: Point, share: float, y: float = 0.0) -> Point:
     """Return a point on the way from one point to another."""
     p = (1 - share) * np.array(a) + share * np.array(b)
     return moved(point(p), y=y)
-
-
-def pelvis_bones(patient: Patient) -> list[Shape]:
-    """Return ilium, socket, pubis and ischium of both sides."""
-    shapes = []
-    height = patient.height_mm
-    wide = 1.06 if patient.sex == "female" else 1.0
-    for leg in patient.legs:
-        s, (hx, hy, hz) = leg.side, leg.hip
-        r = leg.head_radius_mm
-        symphysis = (s * 9.0, -60.0, 0.496 * height)
-        tuber = (s * 58.0 * wide, 34.0, 0.463 * height)
-        thin = ((0.0, CORTEX), (1.6, RED))
-        shapes += [
-            *_ilium(leg, 0.600 * height),
-            _socket(leg),
-            rod((hx - s * r, hy - 14, hz - 2), symphysis, (10, 8), *thin),
-            rod((hx - s * 4, hy + 20, hz - 16), tuber, (15, 15), *thin),
-            rod(symphysis, tuber, (7, 8), *thin),
-            ball(leg.hip, (r + 3.0,) * 3, (0, Tissue.CARTILAGE)),
-        ]
-    shapes.append(ball((0.0, -60.0, 0.496 * height), (4, 9, 17), (0, Tissue.CARTILAGE)))
-    return shapes
-
-
-def _ilium(leg: Leg, crest_z: float) -> list[Shape]:
-    """Return the iliac wing, a curved plate up to the crest, and the iliacus on it."""
-    s, (hx, _, hz) = leg.side, leg.hip
-    low_z = hz + 4
-    tall = crest_z - low_z
-
-    def distance(slab: Slab) -> Array:
-        y = slab.y
-        up = (slab.z - np.float32(low_z)) / np.float32(tall)
-        outward = np.float32(hx * s - 2) + up * np.float32(40)
-        bow = (y + np.float32(18)) / np.float32(95)
-        sheet = outward - bow * bow * np.float32(58) + np.float32(6)
-        half = (
-            np.float32(5)
-            + np.float32(9) * np.clip(0.35 - up, 0, 1)
-            + np.float32(4) * np.clip(up - 0.82, 0, 1) * 4
-        )
-        plate = (np.abs(slab.x * np.float32(s) - sheet) - half) * np.float32(0.85)
-        middle_y = np.float32(6) + 14 * up
-        reach = np.float32(42) + np.float32(50) * np.clip(up * 1.5, 0, 1)
-        rim = np.sqrt(
-            ((y - middle_y) / reach) ** 2 + np.maximum(up / np.float32(1.0), 0) ** 4
-        )
-        edge = (rim - 1) * np.float32(60)
-        return intersect(plate, edge, np.float32(low_z) - slab.z)
-
-    inner, outer = sorted((s * 10.0, s * 190.0))
-    low = (inner, -120.0, low_z - 16)
-    high = (outer, 130.0, crest_z + 14)
-    muscle = ((-15.0, Tissue.MUSCLE),)
-    return [
-        Shape(low, high, distance, muscle, onto=FAT_ONLY),
-        Shape(low, high, distance, ((0, CORTEX), (1.8, RED))),
-    ]
-
-
-def _socket(leg: Leg) -> Shape:
-    """Return the cup of the hip joint, open outwards and downwards."""
-    s, r = leg.side, leg.head_radius_mm
-    out = np.array([s * 0.72, -0.15, -0.52], np.float32)
-    out /= np.linalg.norm(out)
-
-    def distance(slab: Slab) -> Array:
-        d = [
-            c - np.float32(h)
-            for c, h in zip((slab.x, slab.y, slab.z), leg.hip, strict=True)
-        ]
-        far = np.sqrt(d[0] ** 2 + d[1] ** 2 + d[2] ** 2)
-        shell = np.abs(far - np.float32(r + 7.5)) - np.float32(5.0)
-        opening = d[0] * out[0] + d[1] * out[1] + d[2] * out[2] - np.float32(7)
-        return intersect(shell, opening)
-
-    return Shape(*around(leg.hip, margin=r + 18), distance, ((0, CORTEX), (1.6, RED)))
 
 
 def arm_bones(arm: Arm) -> list[Shape]:

@@ -179,7 +179,7 @@ def _arches(patient: Patient, discs: Array) -> Distance:
 
 def _sacrum(patient: Patient, top_mm: float) -> Shape:
     """Return the sacrum, a wedge that curves to the back, and the coccyx below."""
-    bottom = 0.487 * patient.height_mm
+    bottom = 0.514 * patient.height_mm
 
     def distance(slab: Slab) -> Array:
         x0, y0 = spine_line(patient, slab.z)

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_midrl.phantom.paint import Shape
 from napari_midrl.phantom.sdf import ellipsoid, intersect
-from napari_midrl.phantom.shapes import FAT_ONLY, ball, tube
+from napari_midrl.phantom.shapes import FAT_ONLY, tube
 from napari_midrl.phantom.spine import spine_line, spine_y_mm
 from napari_midrl.phantom.surface import trunk_distance
 from napari_midrl.phantom.tissues import Tissue
@@ -26,7 +26,7 @@ FAT = Tissue.VISCERAL_FAT
 
 
 def cavities(patient: Patient, surface: Surface) -> list[Shape]:
-    """Return the room inside the trunk: abdominal and pelvic fat below, lungs above."""
+    """Return the room inside the trunk: abdominal fat below, lungs above."""
     h = patient.height_mm
     scale = h / 1700
 
@@ -54,23 +54,7 @@ def cavities(patient: Patient, surface: Surface) -> list[Shape]:
 
     return [
         Shape((-190, -230, 0.49 * h), (190, 130, 0.74 * h), abdomen, ((0, FAT),)),
-        *_pelvic_room(patient),
         Shape((-170, -180, 0.62 * h), (170, 150, 0.83 * h), chest, ((0, Tissue.LUNG),)),
-    ]
-
-
-def _pelvic_room(patient: Patient) -> list[Shape]:
-    """Return fat of the small pelvis, the muscular floor and the fossae beside it."""
-    h = patient.height_mm
-    muscle = Tissue.MUSCLE
-    fossae = [
-        ball((s * 36.0, 48.0, 0.474 * h), (13, 24, 25), (0, Tissue.FAT))
-        for s in (1, -1)
-    ]
-    return [
-        *fossae,
-        ball((0, 14, 0.516 * h), (54, 58, 0.042 * h), (0, FAT)),
-        ball((0, 6, 0.488 * h), (31, 50, 0.028 * h), (0, muscle), (3.2, FAT)),
     ]
 
 

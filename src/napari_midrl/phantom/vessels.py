@@ -29,24 +29,25 @@ def _leg_vessels(leg: Leg) -> list[Shape]:
     s, (hx, _, hz) = leg.side, leg.hip
     x, y, z = leg.knee
     path: list[Point] = [
-        (hx - s * 10, -44.0, hz + 8),
-        (hx - s * 12, -36.0, hz - 60),
+        (hx - s * 16, -56.0, hz + 8),
+        (hx - s * 12, -46.0, hz - 60),
         (0.55 * hx + 0.45 * x - s * 6, -8.0, 0.5 * (hz + z)),
         (x + s * 2, y + 32, z + 60),
         (x + s * 2, y + 36, z),
         (x + s * 6, y + 32, z - 70),
     ]
-    beside = [moved(p, x=-s * 8.0, y=3.0) for p in path]
+    beside = [moved(p, x=-s * 9.5, y=3.0) for p in path]
     saphenous: list[Point] = [
         (hx - s * 22, -58.0, hz - 30),
         (0.6 * hx + 0.4 * x - s * 52, -14.0, 0.5 * (hz + z)),
         (x - s * 46, y + 16, z),
     ]
-    fat = tube(path, [9, 8, 7, 9, 11, 6], (0, Tissue.VISCERAL_FAT))
+    sheath = [moved(p, x=-s * 4.5, y=1.5) for p in path]
+    fat = tube(sheath, [14.5, 13, 9, 9, 11, 6], (0, Tissue.VISCERAL_FAT))
     return [
         *fat,
         *tube(path, [5.0, 4.6, 4.0, 3.6, 3.2, 2.4], (0, Tissue.MUSCLE), (0.8, ARTERY)),
-        *tube(beside, [5.6, 5.2, 4.6, 4.4, 4.0, 2.8], (0, VEIN)),
+        *tube(beside, [6.4, 5.8, 4.6, 4.4, 4.0, 2.8], (0, VEIN)),
         *tube(saphenous, [2.2, 2.0, 1.8], (0, VEIN)),
     ]
 
