@@ -1,15 +1,17 @@
-"""Bladder, rectum, prostate with seminal vesicles, or uterus."""
+"""Bladder and rectum, and in women the uterus."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_midrl.phantom.paint import Shape
-from napari_midrl.phantom.sdf import centered_ellipsoid, intersect
-from napari_midrl.phantom.shapes import around, ball, local, moved, rod, solid, tube
+from napari_midrl.phantom.pelvic_frame import pelvic_frame
+from napari_midrl.phantom.prostate import prostate_shapes
+from napari_midrl.phantom.sdf import centered_ellipsoid, smooth_intersect
+from napari_midrl.phantom.shapes import around, ball, local, moved, rod, tube
 from napari_midrl.phantom.tissues import Tissue
 
 if TYPE_CHECKING:
@@ -22,18 +24,40 @@ if TYPE_CHECKING:
     Point = tuple[float, float, float]
 
 FAT, WALL = Tissue.VISCERAL_FAT, Tissue.BOWEL_WALL
+_ROOM = frozenset({Tissue.MUSCLE, Tissue.FAT})
 
 
 def pelvis_organs(patient: Patient) -> list[Shape]:
     """Return the organs of the small pelvis in paint order."""
     organs = [
-        *_muscles(patient),
+        *_piriform_muscles(patient),
         *_rectum(patient),
-        solid(_bladder(patient), (0, WALL), (3.2, Tissue.URINE), wobble_mm=1.5),
+        _bladder_shape(patient),
     ]
     if patient.prostate is None:
         return [*organs, *_uterus(patient)]
-    return [*organs, *_prostate(patient, patient.prostate)]
+    return [*organs, *prostate_shapes(patient, patient.prostate)]
+
+
+def _bladder_shape(patient: Patient) -> Shape:
+    """Return the bladder, flat where it lies on other organs, its wall muscular."""
+    bladder = _bladder(patient)
+    rng = np.random.default_rng([patient.seed, 43])
+    wall_mm = float(rng.uniform(2.6, 5.0))
+    _, b, c = bladder.half_mm
+
+    def distance(slab: Slab) -> Array:
+        u, v, w = local(slab, bladder)
+        whole = centered_ellipsoid(u, v, w, bladder.half_mm)
+        # It sinks flat upon what lies below, and the bowel dents its roof.
+        roof = w - np.float32(0.92 * c) + np.float32(0.10) * v
+        base = -w - np.float32(0.88 * c)
+        flat = smooth_intersect(smooth_intersect(whole, roof, 14), base, 14)
+        found: Array = flat + np.float32(0.05 * b) * slab.noise("wobble")
+        return found
+
+    box = around(bladder.center, margin=max(bladder.half_mm) + 10)
+    return Shape(*box, distance, ((0, Tissue.MUSCLE), (wall_mm, Tissue.URINE)))
 
 
 def _bladder(patient: Patient) -> Organ:
@@ -41,170 +65,166 @@ def _bladder(patient: Patient) -> Organ:
     bladder, gland = patient.bladder, patient.prostate
     if gland is None:
         return bladder
-    x, y, _ = bladder.center
-    z = gland.center[2] + gland.half_mm[2] + 0.93 * bladder.half_mm[2]
-    return replace(bladder, center=(x, min(y, gland.center[1] - 4), z))
+    x, _, _ = bladder.center
+    z = gland.center[2] + gland.half_mm[2] + 0.78 * bladder.half_mm[2]
+    # It fills backwards as far as the vesicles allow, and always behind the pubis.
+    y = gland.center[1] - 14 + 0.12 * bladder.half_mm[1]
+    return replace(bladder, center=(x, y, z))
 
 
-def _muscles(patient: Patient) -> list[Shape]:
-    """Return the inner obturators and the piriform muscles along the wall."""
-    h = patient.height_mm
-    muscle = (0.0, Tissue.MUSCLE)
-    shapes = []
-    for leg in patient.legs:
-        s = leg.side
-        shapes += [
-            ball((s * 47.0, 0.0, 0.497 * h), (12, 40, 34), muscle),
-            rod(
-                (s * 28.0, 62.0, 0.522 * h),
-                (s * 84.0, 36.0, 0.512 * h),
-                (11, 10),
-                muscle,
-            ),
-        ]
-    return shapes
+def _piriform_muscles(patient: Patient) -> list[Shape]:
+    """Return the piriform muscles, from the sacrum to the greater trochanters."""
+    frame = pelvic_frame(patient)
+    return [
+        rod(
+            frame.at(s * 26, 66, 26),
+            frame.at(s * 88, 42, 14),
+            (11, 9),
+            (0.0, Tissue.MUSCLE),
+        )
+        for s in (1, -1)
+    ]
+
+
+@dataclass(frozen=True)
+class _Filling:
+    """What is in the rectum, and how wide that makes it, mm."""
+
+    content: Tissue
+    radius_mm: float
+    gas_share: float
+
+
+def _rectal_filling(patient: Patient) -> _Filling:
+    """Return collapsed, stool, gas or gel."""
+    rng = np.random.default_rng([patient.seed, 44])
+    kind = rng.choice(4, p=[0.34, 0.30, 0.26, 0.10])
+    wide = float(rng.uniform(0, 1))
+    return (
+        _Filling(Tissue.BOWEL_WALL, 9.0 + 2.5 * wide, 0.0),
+        _Filling(Tissue.BOWEL_CONTENT, 13.0 + 5.5 * wide, 0.35),
+        _Filling(Tissue.GAS, 13.0 + 7.0 * wide, 0.0),
+        _Filling(Tissue.SEMINAL_VESICLE, 14.0 + 5.0 * wide, 0.25),
+    )[kind]
 
 
 def rectal_gas(patient: Patient) -> Point:
-    """Return the middle of the gas in the rectum."""
-    return 3.0, _rectum_y(patient) - 3, 0.500 * patient.height_mm
+    """Return the middle of the gas in the rectum, or where it would be."""
+    x, y, z = _rectum_path(patient)[2]
+    return x, y - 3, z + 4
 
 
-def _rectum_y(patient: Patient) -> float:
+def _rectum_path(patient: Patient) -> list[Point]:
     """Return where the rectum runs; in men against the back of the prostate."""
-    if patient.prostate is None:
-        return 42.0
-    return patient.prostate.center[1] + patient.prostate.half_mm[1] + 21
+    frame = pelvic_frame(patient)
+    r, gland = _rectal_filling(patient).radius_mm, patient.prostate
+    if gland is None:
+        front, z = frame.symphysis[1] + 74, frame.level_mm - 12
+    else:
+        front, z = gland.center[1] + 0.97 * gland.half_mm[1] + 1.0, gland.center[2]
+    y = front + r
+    rng = np.random.default_rng([patient.seed, 45])
+    aside = rng.normal(0, 3, 3)
+    return [
+        (0, y + 4, z - 60),
+        (0, front + 9, z - 32),
+        (float(aside[0]), y, z - 4),
+        (float(aside[1]), y + 7, z + 20),
+        (float(2 * aside[2]), y + 5, z + 46),
+        (8 + float(2 * aside[2]), y - 6, z + 76),
+    ]
 
 
 def _rectum(patient: Patient) -> list[Shape]:
-    """Return rectum and anal canal, with stool and gas."""
-    h = patient.height_mm
-    y = _rectum_y(patient)
-    path: list[Point] = [
-        (0, y - 10, 0.470 * h),
-        (0, y - 2, 0.484 * h),
-        (2, y, 0.498 * h),
-        (4, 56, 0.522 * h),
-        (6, 40, 0.545 * h),
+    """Return rectum and anal canal with what is in them."""
+    path, filling = _rectum_path(patient), _rectal_filling(patient)
+    r = filling.radius_mm
+    wall_mm = 3.0 if r > 12 else 3.6
+    radii = [9, 10, r, 1.08 * r, 0.95 * r, max(0.8 * r, 9)]
+    content = tube(path[1:], radii[1:], (wall_mm, filling.content))
+    sphincter = tube(path[:2], [11, 11], (0, Tissue.MUSCLE), (4.5, WALL))
+    shapes = [
+        *tube(path, [s + 4 for s in radii], (0, FAT), onto=_ROOM),
+        *sphincter,
+        *tube(path[1:], radii[1:], (0, Tissue.MUSCLE), (1.6, WALL)),
+        *content,
     ]
-    return [
-        ball((0, 42, 0.507 * h), (30, 26, 0.026 * h), (0, FAT)),
-        *tube(path, [11, 13, 18, 19, 14], (0, WALL), (3.6, Tissue.BOWEL_CONTENT)),
-        ball(
+    if filling.content is Tissue.BOWEL_WALL:
+        # The folds of a collapsed rectum hold a little mucus.
+        return [*shapes, *tube(path[1:], [1.5] * 5, (0, Tissue.BOWEL_CONTENT))]
+    if filling.content is Tissue.BOWEL_CONTENT:
+        shapes.append(_stool(path[2], r))
+    if filling.gas_share:
+        half = (0.6 * r, filling.gas_share * r, 0.9 * r)
+        gas = ball(
             rectal_gas(patient),
-            (9, 6, 17),
+            half,
             (0, Tissue.GAS),
-            onto=frozenset({Tissue.BOWEL_CONTENT}),
-        ),
-        rod((0, y - 12, 0.462 * h), (0, y - 10, 0.474 * h), (9, 9), (0, Tissue.MUSCLE)),
-    ]
+            onto=frozenset({filling.content}),
+        )
+        shapes.append(gas)
+    return shapes
+
+
+def _stool(center: Point, radius_mm: float) -> Shape:
+    """Return the dry lumps and bubbles in what the rectum holds."""
+
+    def distance(slab: Slab) -> Array:
+        lumps: Array = 2 * (slab.noise("coarse") + slab.noise("fine") + np.float32(0.2))
+        return lumps
+
+    low, high = around(center, margin=radius_mm + 40)
+    return Shape(
+        low,
+        high,
+        distance,
+        ((0, Tissue.PANCREAS),),
+        onto=frozenset({Tissue.BOWEL_CONTENT}),
+    )
 
 
 def _uterus(patient: Patient) -> list[Shape]:
-    """Return womb with its cavity, vagina and ovaries with follicles."""
-    h = patient.height_mm
+    """Return womb with its zones, vagina, urethra and ovaries with follicles."""
+    frame = pelvic_frame(patient)
+    rng = np.random.default_rng([patient.seed, 46])
     bladder = patient.bladder
-    cervix = (0.0, 20.0, 0.500 * h)
+    rectum = _rectum_path(patient)[2]
+    vagina_y = rectum[1] - _rectal_filling(patient).radius_mm - 6
+    cervix = (float(rng.normal(0, 4)), vagina_y - 4, frame.level_mm + 14)
     top = (
         bladder.center[0] + 5,
         min(bladder.center[1] + 0.5 * bladder.half_mm[1], 6.0),
         bladder.center[2] + bladder.half_mm[2] + 22,
     )
-    ovaries = [
-        shape
-        for s in (1, -1)
-        for shape in (
-            ball((s * 42.0, 14.0, 0.525 * h), (11, 9, 15), (0, Tissue.UTERUS)),
-            ball((s * 44.0, 12.0, 0.527 * h), (4, 4, 5), (0, Tissue.SYNOVIAL_FLUID)),
-        )
-    ]
+    fertile = patient.age_years < 51
+    size = 1.0 if fertile else 0.68
+    ovaries = []
+    for s in (1, -1):
+        at = (s * 42.0, 14.0 + float(rng.normal(0, 6)), frame.level_mm + 22)
+        ovaries.append(ball(at, (12 * size, 9, 15 * size), (0, Tissue.UTERUS)))
+        if fertile:
+            for _ in range(5):
+                x, y, z = rng.uniform(-7, 7, 3).tolist()
+                r = float(rng.uniform(1.8, 4.5))
+                follicle = (0.0, Tissue.SYNOVIAL_FLUID)
+                ovaries.append(ball(moved(at, x, 0.6 * y, z), (r, r, r), follicle))
+    inner, fundus = moved(cervix, z=8), moved(top, z=-4)
+    low = (0.0, vagina_y - 8, frame.level_mm - 56)
+    urethra_y = frame.symphysis[1] + 26
     return [
         *ovaries,
-        rod((0, 8, 0.470 * h), cervix, (9, 12), (0, Tissue.MUSCLE)),
-        rod(cervix, top, (14, 23), (0, Tissue.UTERUS)),
+        *[
+            rod(moved(low, x=s * 6), moved(cervix, x=s * 7), (4, 6), (0, WALL))
+            for s in (1, 0, -1)
+        ],
         rod(
-            moved(cervix, z=8), moved(top, z=-4), (2.0, 3.4), (0, Tissue.BOWEL_CONTENT)
-        ),
-    ]
-
-
-def _prostate(patient: Patient, gland: Organ) -> list[Shape]:
-    """Return zones, capsule, urethra, seminal vesicles and the muscles beside."""
-    a, b, c = gland.half_mm
-    tz = patient.prostate_tz_share ** (1 / 3)
-    center = gland.center
-    x, y, z = center
-
-    def transition(slab: Slab) -> Array:
-        u, v, w = local(slab, gland)
-        edge = centered_ellipsoid(
-            u,
-            v + np.float32(0.24 * b),
-            w - np.float32(0.08 * c),
-            (0.86 * tz * a, 0.86 * tz * b, 0.90 * tz * c),
-        )
-        return edge + 0.8 * slab.noise("coarse")
-
-    def stroma(slab: Slab) -> Array:
-        # The fibromuscular stroma in front is dark on every contrast.
-        u, v, w = local(slab, gland)
-        whole = centered_ellipsoid(u, v, w, gland.half_mm)
-        return intersect(
-            whole, v + np.float32(0.74 * b), np.abs(u) - np.float32(0.45 * a)
-        )
-
-    box = around(center, margin=max(gland.half_mm) + 6)
-    vesicles = [
-        shape
-        for s in (1, -1)
-        for shape in tube(
-            [
-                moved(center, x=s * 4, y=b + 1, z=c - 2),
-                moved(center, x=s * 20, y=b + 5, z=c + 9),
-                moved(center, x=s * 38, y=b + 10, z=c + 15),
-            ],
-            [4.5, 6.0, 4.5],
-            (0, WALL),
-            (1.3, Tissue.SEMINAL_VESICLE),
-        )
-    ]
-    levators = [
-        rod(
-            (x + s * (a + 7), y - 6, z + 8),
-            (x + s * 13, y + 12, z - c - 14),
-            (4.5, 4.5),
+            (0, urethra_y, frame.level_mm - 54),
+            (0, urethra_y + 4, bladder.center[2] - 0.8 * bladder.half_mm[2]),
+            (6.5, 6.5),
             (0, Tissue.MUSCLE),
-        )
-        for s in (1, -1)
-    ]
-    urethra = [
-        moved(center, y=-0.30 * b, z=c),
-        moved(center, y=-0.24 * b),
-        moved(center, y=0.05 * b, z=-c - 3),
-    ]
-    bulb: list[Point] = [
-        (0, y + 2, z - c - 6),
-        (0, y - 6, z - c - 26),
-        (0, y - 46, z - c - 34),
-    ]
-    return [
-        ball(moved(center, y=2), (a + 9, b + 7, c + 6), (0, FAT)),
-        *levators,
-        *tube(bulb, [8, 13, 11], (0, Tissue.MUSCLE), (3.0, Tissue.SEMINAL_VESICLE)),
-        ball(
-            moved(center, y=-b - 4, z=4),
-            (0.7 * a, 5, 0.7 * c),
-            (0, Tissue.VENOUS_BLOOD),
+            (2.6, Tissue.UTERUS),
         ),
-        solid(gland, (0, Tissue.TENDON), (1.0, Tissue.PROSTATE_PZ), wobble_mm=0.5),
-        Shape(
-            *box,
-            transition,
-            ((0, Tissue.TENDON), (0.9, Tissue.PROSTATE_TZ)),
-            onto=frozenset({Tissue.PROSTATE_PZ, Tissue.TENDON}),
-        ),
-        Shape(*box, stroma, ((0, Tissue.MUSCLE),)),
-        *tube(urethra, [1.6, 2.0, 1.6], (0, Tissue.SEMINAL_VESICLE)),
-        *vesicles,
+        rod(cervix, top, (14, 23 * size), (0, Tissue.UTERUS)),
+        rod(inner, fundus, (6.5, 9 * size), (0, Tissue.MUSCLE)),
+        rod(inner, fundus, (2.0, 5.0 * size), (0, Tissue.SEMINAL_VESICLE)),
     ]
