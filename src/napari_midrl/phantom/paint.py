@@ -110,13 +110,28 @@ class Slab:
         return part
 
     def blend(
-        self, distance: Array, tissue: Tissue, onto: frozenset[Tissue] | None = None
+        self,
+        distance: Array,
+        tissue: Tissue,
+        onto: frozenset[Tissue] | None = None,
+        *,
+        snug: bool = False,
     ) -> None:
-        """Paint a tissue where the distance is negative, softly at its edge."""
+        """Paint a tissue where the distance is negative, softly at its edge.
+
+        A `snug` one also takes the share that a voxel at the edge of another body
+        holds of `onto`: the two then touch, without a seam of fat.
+        """
         alpha = np.float32(0.5) - distance * np.float32(1 / self.edge_mm)
         touched = alpha > 0.02
         if onto is not None:
-            touched &= _membership(onto).take(self.front)
+            allowed = _membership(onto)
+            free = allowed.take(self.front)
+            if snug:
+                seam = (alpha > 0.5) & ~free
+                seam[seam] = allowed.take(self.behind[seam])
+                self.behind[seam] = tissue
+            touched &= free
         if not touched.any():
             return
         cover = np.minimum(alpha[touched], 1)
@@ -148,6 +163,8 @@ class Shape:
         Tissues from outside in, each with how deep below the edge it begins, mm.
     onto
         Only these tissues are painted over; None means all.
+    snug
+        Touches what is there already, without a seam between.
     shell, core
         Thickness of the outer layer where it varies, mm, and the tissue below it.
     """
@@ -159,6 +176,7 @@ class Shape:
     onto: frozenset[Tissue] | None = None
     shell: Distance | None = None
     core: Tissue | None = None
+    snug: bool = False
 
     def paint(self, slab: Slab, box: Box) -> None:
         """Paint the body in the part of the slab where it can be."""
@@ -166,7 +184,10 @@ class Shape:
         distance = self.distance(part)
         for depth, tissue in self.layers:
             part.blend(
-                distance + np.float32(depth) if depth else distance, tissue, self.onto
+                distance + np.float32(depth) if depth else distance,
+                tissue,
+                self.onto,
+                snug=self.snug,
             )
         if self.shell is not None and self.core is not None:
             part.blend(distance + self.shell(part), self.core, self.onto)

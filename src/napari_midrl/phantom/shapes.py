@@ -133,3 +133,8 @@ def tube(
 def restricted(shapes: Iterable[Shape], onto: frozenset[Tissue]) -> list[Shape]:
     """Return shapes that only cover some tissues."""
     return [replace(shape, onto=onto) for shape in shapes]
+
+
+def snug(shapes: Iterable[Shape]) -> list[Shape]:
+    """Return shapes that touch what is there already, without a seam between."""
+    return [replace(shape, snug=True) for shape in shapes]
