@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float32]
 
 _DARK = (Tissue.AIR, Tissue.GAS, Tissue.METAL)
+_FATTY = (Tissue.FAT, Tissue.VISCERAL_FAT, Tissue.YELLOW_MARROW, Tissue.RED_MARROW)
+
+FATTY_LIVER_SHARE = 0.25
+"""Of the patients; the fat fraction is then up to a third (phantom.md, 1 and 4)."""
 
 
 def random_contrast(tissues: TissueMap, rng: np.random.Generator) -> Array:
@@ -50,6 +54,12 @@ def random_contrast(tissues: TissueMap, rng: np.random.Generator) -> Array:
         # Cortical bone and tendon give little signal in nearly every sequence.
         means[[Tissue.CORTICAL_BONE, Tissue.TENDON]] *= np.float32(0.2)
         means[Tissue.LUNG] *= np.float32(0.3)
+    child = rng.spawn(1)[0]
+    if child.random() < 0.25:
+        # Fat outshines all else, as in images of fat and strongly T1-weighted ones.
+        fatty = np.maximum(means[list(_FATTY)], (0.7, 0.7, 0.6, 0.25))
+        means *= np.float32(child.uniform(0.1, 0.5))
+        means[list(_FATTY)] = fatty
     spread = rng.uniform(0.0, 0.12, N_TISSUES) * rng.uniform(0.2, 1.0)
     offsets = rng.normal(0, 1, (3, N_TISSUES)) * spread
     image = mixed(tissues, means)
@@ -90,8 +100,12 @@ def physical_contrast(
     if kind == SequenceKind.ADC:
         return mixed(tissues, np.array([rows[t].adc for t in Tissue]))
     if kind in (SequenceKind.DIXON_WATER, SequenceKind.DIXON_FAT):
-        water, fat = signal_tables(contrast, field_tesla, rows)
-        chosen = np.abs(water if kind == SequenceKind.DIXON_WATER else fat)
+        water, fat = np.abs(signal_tables(contrast, field_tesla, rows))
+        wanted, other = (
+            (water, fat) if kind == SequenceKind.DIXON_WATER else (fat, water)
+        )
+        # Scanners part the two imperfectly.
+        chosen = wanted + rng.spawn(1)[0].uniform(0, 0.1) * other
         return textured(tissues, mixed(tissues, chosen))
     if contrast.flip_deg is None:
         contrast = replace(
@@ -99,6 +113,10 @@ def physical_contrast(
             tr=contrast.tr * rng.uniform(0.75, 1.3),
             te=contrast.te * rng.uniform(0.7, 1.3),
         )
+    if kind == SequenceKind.T1W:
+        # From the published spin echo to a gradient echo's strong weighting.
+        heavier = float(np.exp(rng.spawn(1)[0].uniform(np.log(0.25), 0)))
+        contrast = replace(contrast, tr=contrast.tr * heavier)
     if kind == SequenceKind.DWI:
         contrast = replace(contrast, b_value_s_mm2=float(rng.choice([0, 400, 800])))
     if kind == SequenceKind.DCE:
@@ -137,13 +155,24 @@ def jittered_relaxation(
 ) -> dict[Tissue, Relaxation]:
     """Return tissue properties scattered log-normally about the literature's means."""
     rows = {}
+    child = rng.spawn(1)[0]
+    wide = {tissue: np.zeros(2) for tissue in Tissue}
+    # What the bowel holds is anything from water to paste (phantom.md, 1).
+    wide[Tissue.BOWEL_CONTENT] = child.normal(0, 0.5, 2)
+    fatty = float(child.uniform(0.06, 0.34))
+    is_fatty = child.random() < FATTY_LIVER_SHARE
+    marrow = child.normal(0, 0.7)
     for tissue, row in RELAXATION.items():
         t1, t2, t2_star, adc = np.exp(rng.normal(0, spread, 4))
+        t1, t2 = (t1, t2) * np.exp(wide[tissue])
         density = float(np.exp(rng.normal(0, 0.05)))
         share = row.fat_fraction
         if 0.01 < share < 0.99:
             odds = share / (1 - share) * np.exp(rng.normal(0, 0.35))
+            odds *= np.exp(marrow) if tissue == Tissue.RED_MARROW else 1
             share = float(odds / (1 + odds))
+        if tissue == Tissue.LIVER and is_fatty:
+            share = fatty
         rows[tissue] = Relaxation(
             (row.t1[0] * t1, row.t1[1] * t1),
             (row.t2[0] * t2, row.t2[1] * t2),
