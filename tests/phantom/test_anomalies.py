@@ -146,7 +146,7 @@ def test_the_rim_of_metal_is_bright_in_a_spin_echo_and_void_in_a_gradient_echo()
 
 def test_cysts_are_fluid_on_their_own_kidney_and_in_the_liver():
     cyst = Cyst((0.0, 0.0, 0.9), 14.0)
-    inside = Cyst((0.2, 0.3, 0.1), 14.0)
+    inside = Cyst((-0.2, -0.3, 0.3), 14.0)
     patient = patient_with(
         3, renal_cysts=(replace(cyst, side=-1),), liver_cysts=(inside,)
     )
@@ -154,5 +154,5 @@ def test_cysts_are_fluid_on_their_own_kidney_and_in_the_liver():
         top = np.array(organ.center) + organ.rotation @ (0, 0, 0.9 * organ.half_mm[2])
         found = tissue_at(patient, to_lps_mm(patient.pose, top))
         assert (found is Tissue.URINE) == has_cyst
-    liver = (-76 + 18, -2 + 27, patient.dome_mm - 70 + 9.5)
+    liver = (-76 - 18, -2 - 27, patient.dome_mm - 70 + 28.5)
     assert tissue_at(patient, to_lps_mm(patient.pose, liver)) is Tissue.URINE

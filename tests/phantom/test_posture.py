@@ -108,7 +108,7 @@ def beside_the_trunk(patient):
     affine = np.diag([6.0, 6.0, 6.0, 1.0])
     height = patient.height_mm
     low = (0.52 - 0.555) * height
-    affine[:3, 3] = (195, -150, low)
+    affine[:3, 3] = (195 * max(patient.girth, 1.0), -150, low)
     shape = (24, 50, round((0.70 - 0.52) * height / 6))
     return tissue_map(patient, VoxelGrid(shape, affine)).label
 

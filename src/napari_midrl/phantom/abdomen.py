@@ -1,4 +1,4 @@
-"""Liver, gall bladder, spleen, stomach, pancreas, kidneys and great vessels."""
+"""Liver, gall bladder, spleen, stomach, pancreas, duodenum and great vessels."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_midrl.phantom.kidneys import kidneys
 from napari_midrl.phantom.paint import Shape
-from napari_midrl.phantom.sdf import (
-    centered_ellipsoid,
-    ellipsoid,
-    intersect,
-    smooth_union,
-)
+from napari_midrl.phantom.sdf import ellipsoid, intersect, smooth_union
 from napari_midrl.phantom.shapes import (
     FAT_ONLY,
     around,
     ball,
-    local,
+    moved,
     point,
     rod,
+    snug,
     solid,
     tube,
 )
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_midrl.phantom.paint import Slab
-    from napari_midrl.phantom.patient import Organ, Patient
+    from napari_midrl.phantom.patient import Patient
 
     Array = npt.NDArray[np.float32]
     Point = tuple[float, float, float]
@@ -39,46 +36,85 @@ if TYPE_CHECKING:
 FAT = Tissue.VISCERAL_FAT
 ARTERY, VEIN = Tissue.ARTERIAL_BLOOD, Tissue.VENOUS_BLOOD
 
-_SOFT = frozenset(Tissue) - {
-    Tissue.MUSCLE,
-    Tissue.FAT,
-    Tissue.CORTICAL_BONE,
-    Tissue.RED_MARROW,
-}
-"""What the fat about a kidney may displace: not the wall of the body."""
+_STOMACH = (Tissue.BOWEL_WALL, Tissue.BOWEL_CONTENT, Tissue.GAS)
+_INSIDE = frozenset({FAT, Tissue.LIVER, *_STOMACH})
 
 
 def abdomen_organs(patient: Patient) -> list[Shape]:
     """Return the organs of the upper abdomen in paint order."""
-    dome = patient.dome_mm
+    rng = np.random.default_rng([patient.seed, 50])
+    filled = rng.uniform(0.55, 1.25)
     gall = ball(
-        (-56, -52, dome - 96),
-        (14, 17, 27),
+        point(rng.normal((-56, -52, patient.dome_mm - 96), 6)),
+        point(np.array([14, 17, 27]) * filled),
         (0, Tissue.BOWEL_WALL),
         (1.4, Tissue.GALLBLADDER),
     )
+    return [
+        *snug([_liver(patient)]),
+        *_liver_vessels(patient),
+        *_liver_cysts(patient),
+        gall,
+        *_stomach(patient),
+        solid(patient.spleen, (0, Tissue.SPLEEN), wobble_mm=1.8, onto=_INSIDE),
+        *kidneys(patient),
+        *_great_vessels(patient),
+        *snug(_pancreas(patient)),
+        *snug(_duodenum(patient)),
+    ]
+
+
+def _pancreas(patient: Patient) -> list[Shape]:
+    """Return the pancreas, which fat divides into lobules, with the splenic vein."""
     kz = patient.kidneys[0].center[2]
-    pancreas: list[Point] = [
+    path: list[Point] = [
         (-34, -22, kz + 6),
         (-10, -34, kz + 14),
         (24, -20, kz + 28),
         (66, 14, kz + 46),
     ]
+    lobules = 0.2 + 1.6 * patient.visceral_fat
+
+    def clefts(slab: Slab) -> Array:
+        return np.abs(slab.noise("coarse")) * 5 - np.float32(lobules)
+
+    box = around(*path, margin=16)
+    gland = tube(path, [15, 11, 10, 9], (0, Tissue.PANCREAS), onto=FAT_ONLY)
+    cleft = Shape(*box, clefts, ((0, FAT),), frozenset({Tissue.PANCREAS}))
+    behind = [moved(p, y=9, z=-2) for p in path[1:]]
     return [
-        _liver(patient),
-        *_liver_vessels(patient),
-        *_liver_cysts(patient),
-        gall,
-        *_stomach(patient),
-        solid(patient.spleen, (0, Tissue.SPLEEN), wobble_mm=1.8),
-        *tube(pancreas, [15, 11, 10, 9], (0, Tissue.PANCREAS), onto=FAT_ONLY),
-        *_kidneys(patient),
-        *_great_vessels(patient),
+        *gland,
+        cleft,
+        *tube(behind, [4.5, 3.8, 3.2], (0, VEIN), onto=FAT_ONLY | {Tissue.PANCREAS}),
     ]
 
 
+def _duodenum(patient: Patient) -> list[Shape]:
+    """Return the duodenum, a loop about the head of the pancreas."""
+    rng = np.random.default_rng([patient.seed, 45])
+    kz = patient.kidneys[1].center[2]
+    y = spine_y_mm(patient, kz) - 46
+    loop: list[Point] = [
+        (-34, y - 6, kz + 34),
+        (-52, y + 8, kz + 16),
+        (-50, y + 12, kz - 18),
+        (-22, y + 2, kz - 34),
+        (24, y - 2, kz - 26),
+        (44, y - 8, kz - 6),
+    ]
+    path = [point(np.array(p) + rng.normal(0, 4, 3)) for p in loop]
+    radii = (rng.uniform(8, 13) * rng.uniform(0.8, 1.2, len(path))).tolist()
+    layers = ((0, Tissue.BOWEL_WALL), (2.4, Tissue.BOWEL_CONTENT))
+    return tube(path, radii, *layers, onto=FAT_ONLY)
+
+
 def _liver(patient: Patient) -> Shape:
-    """Return the liver: under the right dome, wedge-shaped towards the left."""
+    """Return the liver: under the right dome, wedge-shaped towards the left.
+
+    Its lower edge rises to the left, steeper in some than in others.
+    """
+    rng = np.random.default_rng([patient.seed, 46])
+    slope, lower = rng.uniform(0.6, 1.0), rng.normal(8, 12)
     size = 1.14 * patient.liver_size * patient.height_mm / 1700
     dome = patient.dome_mm
     tail = dome - 150 * size
@@ -87,8 +123,9 @@ def _liver(patient: Patient) -> Shape:
         x, y, z = slab.x, slab.y, slab.z
         right = ellipsoid(x, y, z, (-76, -2, dome - 70 * size), (98, 98, 104 * size))
         left = ellipsoid(x, y, z, (-6, -44, dome - 38 * size), (80, 48, 44 * size))
-        bumps = 3 * slab.noise("wobble")
-        edge = np.float32(tail + 36) + x * np.float32(0.55) - y * np.float32(0.2) - z
+        bumps = 4 * slab.noise("wobble") + 9 * np.sin(y * np.float32(1 / 26))
+        rise = (x + 76) * np.float32(slope)
+        edge = np.float32(tail + 30 + lower) + rise + y * np.float32(0.12) - z
         # The porta and the bed of the gall bladder notch the lower face.
         notch = np.float32(20) - ellipsoid(x, y, z, (-34, -20, tail + 20), (26, 44, 40))
         whole = smooth_union(right, left, 20)
@@ -126,24 +163,31 @@ def _liver_vessels(patient: Patient) -> list[Shape]:
 
 
 def _stomach(patient: Patient) -> list[Shape]:
-    """Return the stomach, fluid behind and gas in front as the patient lies supine."""
-    dome = patient.dome_mm
+    """Return the stomach, fluid behind and gas in front as the patient lies supine.
+
+    In some it is empty and folded, in others full after a meal.
+    """
+    rng = np.random.default_rng([patient.seed, 47])
+    dome, full = patient.dome_mm, rng.uniform(0.5, 1.0)
     path: list[Point] = [
         (58, 0, dome - 34),
-        (60, -22, dome - 62),
-        (40, -48, dome - 92),
-        (6, -58, dome - 104),
-        (-24, -50, dome - 98),
+        (60, -22, dome - 56 - 6 * full),
+        (40, -48, dome - 70 - 24 * full),
+        (6, -58, dome - 78 - 28 * full),
+        (-24, -50, dome - 84 - 14 * full),
     ]
-    radii = [30, 35, 27, 21, 14]
-    wall = tube(path, radii, (0, Tissue.BOWEL_WALL), (4.0, Tissue.BOWEL_CONTENT))
+    radii = [max(r * full, 11.0) for r in (30, 35, 27, 21, 14)]
+    layers = ((0, Tissue.BOWEL_WALL), (4.0, Tissue.BOWEL_CONTENT))
+    free = FAT_ONLY | {Tissue.LIVER} if full > 0.75 else FAT_ONLY
+    wall = tube(path, radii, *layers, onto=free)
+    bubble = full * rng.uniform(0.5, 1.1)
     gas = ball(
-        (58, -42, dome - 56),
-        (24, 15, 26),
+        (58, -36 - 6 * full, dome - 56),
+        (24 * bubble, 15 * bubble, 26 * bubble),
         (0, Tissue.GAS),
         onto=frozenset({Tissue.BOWEL_CONTENT}),
     )
-    return [*wall, gas]
+    return [*snug(wall), gas]
 
 
 def _liver_cysts(patient: Patient) -> list[Shape]:
@@ -157,83 +201,6 @@ def _liver_cysts(patient: Patient) -> list[Shape]:
             onto=frozenset({Tissue.LIVER, VEIN}),
         )
         for cyst in patient.anomalies.liver_cysts
-    ]
-
-
-def _kidneys(patient: Patient) -> list[Shape]:
-    """Return the kidneys that are there, and the cysts on them."""
-    anomalies = patient.anomalies
-    shapes = []
-    for organ, side in zip(patient.kidneys, (1, -1), strict=True):
-        if side == anomalies.missing_kidney:
-            continue
-        shapes += _kidney(organ, side)
-        for cyst in anomalies.renal_cysts:
-            if cyst.side == side:
-                place = organ.rotation @ (np.array(organ.half_mm) * cyst.place)
-                center = point(np.array(organ.center) + place)
-                radius = (cyst.radius_mm,) * 3
-                shapes.append(ball(center, radius, (0, Tissue.URINE), onto=_SOFT))
-    return shapes
-
-
-def _kidney(organ: Organ, side: int) -> list[Shape]:
-    """Return a kidney with pyramids, sinus and pelvis in its bed of fat."""
-    a, b, c = organ.half_mm
-    turn, center = organ.rotation, np.array(organ.center)
-
-    def sinus(slab: Slab) -> Array:
-        u, v, w = local(slab, organ)
-        inward = np.float32(-side * 0.70 * a)
-        hollow = centered_ellipsoid(u - inward, v, w, (0.62 * a, 0.34 * b, 0.46 * c))
-        return hollow + 1.5 * slab.noise("coarse")
-
-    def pyramids(slab: Slab) -> Array:
-        u, v, w = local(slab, organ)
-        inner = centered_ellipsoid(u, v, w, organ.half_mm) + np.float32(7.5)
-        # Cones stand around the sinus, cortex dips between them.
-        angle = np.arctan2(w * np.float32(a / c), side * u + np.float32(0.45 * a))
-        rows = np.cos(angle * 7) * np.float32(3.8) + np.cos(v * np.float32(0.19)) * 2
-        return intersect(inner, -rows)
-
-    def pelvis(slab: Slab) -> Array:
-        u, v, w = local(slab, organ)
-        inward = np.float32(-side * 0.72 * a)
-        return centered_ellipsoid(u - inward, v, w, (0.30 * a, 0.14 * b, 0.20 * c))
-
-    box = around(organ.center, margin=c + 8)
-    hilum = point(center + turn @ np.array([-side * 1.0 * a, 0, 0]))
-    toward = (side * 14.0, organ.center[1] - 26, organ.center[2] + 4)
-    ureter: list[Point] = [
-        hilum,
-        (side * 34.0, organ.center[1] - 18, organ.center[2] - 50),
-        (side * 38.0, 6.0, organ.center[2] - 130),
-    ]
-    bed = tuple(x + 10 for x in organ.half_mm)
-
-    def fat(slab: Slab) -> Array:
-        return centered_ellipsoid(*local(slab, organ), (bed[0], bed[1], bed[2]))
-
-    renal = frozenset({Tissue.KIDNEY_CORTEX, Tissue.KIDNEY_MEDULLA})
-    return [
-        Shape(*around(organ.center, margin=c + 18), fat, ((0, FAT),), onto=_SOFT),
-        solid(organ, (0, Tissue.KIDNEY_CORTEX), wobble_mm=0.7),
-        Shape(
-            *box,
-            pyramids,
-            ((0, Tissue.KIDNEY_MEDULLA),),
-            onto=frozenset({Tissue.KIDNEY_CORTEX}),
-        ),
-        Shape(*box, sinus, ((0, FAT),), onto=renal),
-        Shape(*box, pelvis, ((0, Tissue.URINE),), onto=FAT_ONLY),
-        rod(hilum, toward, (3.2, 3.6), (0, ARTERY), onto=FAT_ONLY),
-        *tube(
-            ureter,
-            [3.2, 2.4, 2.2],
-            (0, Tissue.BOWEL_WALL),
-            (1.2, Tissue.URINE),
-            onto=FAT_ONLY,
-        ),
     ]
 
 
@@ -253,10 +220,16 @@ def _great_vessels(patient: Patient) -> list[Shape]:
         (-18, middle, 0.65 * h),
         (-14, fork + 2, 0.60 * h),
     ]
-    shapes = [
-        *tube(aorta, [11, 10.5, 9.5], wall, (1.4, ARTERY)),
-        *tube(cava, [12, 12, 11], wall, (0.8, VEIN)),
-    ]
+    rng = np.random.default_rng([patient.seed, 48])
+    aged = np.interp(patient.age_years, [25, 75], [0.85, 1.08]) * rng.uniform(0.92, 1.1)
+    # Breath and filling make the vena cava round or flat: two tubes, side by side.
+    flat = rng.uniform(1.5, 7.0)
+    round_ = (11 - 0.55 * flat) * rng.uniform(0.9, 1.1)
+    shapes = tube(aorta, [11 * aged, 10.5 * aged, 9.5 * aged], wall, (1.4, ARTERY))
+    for depth, tissue in (wall, (0.8, VEIN)):
+        for dx in (-flat, flat):
+            beside = [moved(p, x=dx - 2, y=10 - round_) for p in cava]
+            shapes += tube(beside, [round_ - depth] * 3, (0, tissue))
     for leg in patient.legs:
         s, (hx, _, hz) = leg.side, leg.hip
         for dy, r, tissue in ((0.0, 6.5, ARTERY), (9.0, 7.0, VEIN)):

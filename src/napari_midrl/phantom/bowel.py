@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_midrl.phantom.shapes import point, tube
+from napari_midrl.phantom.shapes import FAT_ONLY, point, snug, tube
 from napari_midrl.phantom.tissues import Tissue
 
 if TYPE_CHECKING:
@@ -25,7 +25,25 @@ _ONTO = frozenset(
 def bowel(patient: Patient) -> list[Shape]:
     """Return small bowel loops, then the colon that frames them."""
     rng = np.random.default_rng([patient.seed, 77])
-    return [*_small_bowel(patient, rng), *_sigmoid(patient, rng), *_colon(patient, rng)]
+    loops = [*_small_bowel(patient, rng), *_sigmoid(patient, rng)]
+    return [*_mesentery(patient), *snug([*loops, *_colon(patient, rng)])]
+
+
+def _mesentery(patient: Patient) -> list[Shape]:
+    """Return vessels that fan out from the root of the mesentery into the fat."""
+    rng = np.random.default_rng([patient.seed, 78])
+    h, wide = patient.height_mm, patient.girth * patient.height_mm / 1700
+    root = np.array([2.0, -38.0, 0.642 * h])
+    front = -66 - 60 * (patient.girth - 0.8)
+    shapes = []
+    for _ in range(15):
+        reach = (rng.uniform(-84, 84) * wide, front * rng.uniform(0.5, 1.05))
+        end = np.array([*reach, h * rng.uniform(0.565, 0.665)])
+        middle = 0.5 * (root + end) + rng.normal(0, 9, 3)
+        path = [point(root + rng.normal(0, (8, 5, 20))), point(middle), point(end)]
+        radii = [2.2, 1.7, 0.9]
+        shapes += tube(path, radii, (0.0, Tissue.VENOUS_BLOOD), onto=FAT_ONLY)
+    return shapes
 
 
 def _small_bowel(patient: Patient, rng: np.random.Generator) -> list[Shape]:
@@ -33,9 +51,9 @@ def _small_bowel(patient: Patient, rng: np.random.Generator) -> list[Shape]:
     h, wide = patient.height_mm, patient.girth * patient.height_mm / 1700
     front = -58 - 60 * (patient.girth - 0.8)
     low = np.array([-92 * wide, front, 0.524 * h])
-    high = np.array([92 * wide, 4, 0.634 * h])
+    high = np.array([92 * wide, 4, 0.648 * h])
     shapes: list[Shape] = []
-    for _ in range(int(46 - 26 * patient.visceral_fat)):
+    for _ in range(int(46 - 32 * patient.visceral_fat)):
         path = _walk(rng, low, high, int(rng.integers(7, 12)))
         caliber = rng.uniform(9.5, 14)
         radii = caliber * rng.uniform(0.78, 1.15, len(path))

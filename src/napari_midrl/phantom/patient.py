@@ -41,6 +41,13 @@ FIRST_TRAINING_SEED = 100_000
 """Patients from here on are for training; users, tests and measurements draw small
 numbers."""
 
+HEAVY_SHARE = 0.35
+"""Of the patients, overweight to obese."""
+
+LOW_KIDNEY_SHARE = 0.05
+TURNED_KIDNEY_SHARE = 0.06
+"""Of the kidneys; a hilum that looks forwards is the common malrotation."""
+
 
 @dataclass(frozen=True, eq=False)
 class Pose:
@@ -170,6 +177,7 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
     female = chosen == "female"
     height = float(np.clip(rng.normal(1630 if female else 1756, 62), 1480, 1920))
     bmi = float(np.clip(rng.lognormal(np.log(23.6), 0.13), 18.0, 34.0))
+    bmi = _draw_weight(_stream(seed, "weight"), bmi)
     girth = float((bmi / 23) ** 0.5)
     muscularity = float(np.clip(rng.normal(1.0, 0.08), 0.8, 1.2))
     fat = (15.0 if female else 9.0) * (bmi / 23) ** 1.7 * rng.lognormal(0, 0.22)
@@ -203,13 +211,18 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
         pose=_draw_pose(_stream(seed, "pose"), height, posture),
         legs=legs,
         arms=_draw_arms(_stream(seed, "arms"), height, girth, posture, female=female),
-        kidneys=_draw_kidneys(
-            _stream(seed, "kidneys"), height, alone=anomalies.missing_kidney != 0
+        kidneys=_placed_kidneys(
+            _stream(seed, "kidney places"),
+            _draw_kidneys(
+                _stream(seed, "kidneys"), height, alone=anomalies.missing_kidney != 0
+            ),
+            visceral,
+            girth,
         ),
         heart=_draw_heart(_stream(seed, "heart"), height, female=female),
         spleen=_organ(
             organs,
-            (105 * girth, 48, 0.675 * height),
+            ((84.0 if female else 92.0) * girth, 30, 0.662 * height),
             (7, 7, 10),
             (24, 44, 52),
             (20, 15, -35),
@@ -226,6 +239,13 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
         lordosis_mm=float(organs.normal(0, 5)),
         anomalies=anomalies,
     )
+
+
+def _draw_weight(rng: np.random.Generator, bmi: float) -> float:
+    """Return the body mass index, raised in heavy patients as in real populations."""
+    factor = rng.uniform(1.1, 1.5)
+    heavy = rng.random() < HEAVY_SHARE
+    return float(np.clip(bmi * factor, 18.0, 37.0)) if heavy else bmi
 
 
 def _stream(seed: int, part: str) -> np.random.Generator:
@@ -332,6 +352,8 @@ def _draw_arms(
     """Return both arms: beside the trunk, on the belly, or beside the head."""
     shoulder_x = (0.098 if female else 0.106) * height * (0.6 + 0.4 * girth)
     radius = (40.0 if female else 47.0) * girth
+    # A stout trunk pushes the arms aside.
+    aside = 130 * max(girth - 1.08, 0.0) * height / 1700
     arms = []
     for side in (1, -1):
         spread, bend, swing = (
@@ -343,7 +365,7 @@ def _draw_arms(
         upper, lower = 0.186 * height, 0.146 * height
         shoulder = np.array([side * shoulder_x, 28.0, 0.812 * height])
         down = -upper * np.sqrt(1 - spread**2)
-        elbow = shoulder + np.array([side * upper * spread, swing, down])
+        elbow = shoulder + np.array([side * (upper * spread + aside), swing, down])
         turn = spread + bend - 0.05
         down = -lower * np.sqrt(1 - turn**2)
         wrist = elbow + np.array([side * lower * turn, -35.0, down])
@@ -385,6 +407,33 @@ def _draw_kidneys(
         turn = (10 + rng.normal(0, 4), -side * (14 + rng.normal(0, 4)), side * 30.0)
         kidneys.append(Organ(center, _point(half), turn))
     return kidneys[0], kidneys[1]
+
+
+def _placed_kidneys(
+    rng: np.random.Generator,
+    kidneys: tuple[Organ, Organ],
+    visceral_fat: float,
+    girth: float,
+) -> tuple[Organ, Organ]:
+    """Return the kidneys where the fat about them holds them, some low or turned.
+
+    Fat behind a kidney pushes it forwards and outwards; in thin patients it lies deep
+    beside the spine.
+    """
+    slim, placed = 60 * max(1 - girth, 0.0), []
+    for kidney, side in zip(kidneys, (1, -1), strict=True):
+        forward = rng.uniform(4, 9) + slim + 16 * visceral_fat * rng.uniform(0.6, 1.2)
+        outward = rng.normal(1, 3) - slim + 9 * visceral_fat * rng.uniform(0.3, 1.0)
+        tilt, lean, hilum = rng.normal(0, (5, 4, 8))
+        sunk, turned = rng.uniform(18, 50), rng.uniform(20, 60)
+        low = sunk if rng.random() < LOW_KIDNEY_SHARE else 0.0
+        hilum += turned if rng.random() < TURNED_KIDNEY_SHARE else 0.0
+        x, y, z = kidney.center
+        about_x, about_y, about_z = kidney.turn_deg
+        center = (x + side * outward, y - forward - 0.3 * low, z - low)
+        turn = (about_x + tilt, about_y + lean - 5 * side, about_z + side * hilum)
+        placed.append(replace(kidney, center=center, turn_deg=turn))
+    return placed[0], placed[1]
 
 
 def _draw_heart(rng: np.random.Generator, height: float, *, female: bool) -> Organ:

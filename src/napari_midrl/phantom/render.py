@@ -187,9 +187,9 @@ def _plan(patient: Patient) -> _Plan:
         *trunk.cavities(patient, surface),
         *pelvic_floor.pelvic_room(patient),
         *trunk.ribs(patient, surface),
-        *bowel.bowel(patient),
         *trunk.back_muscles(patient),
         *abdomen.abdomen_organs(patient),
+        *bowel.bowel(patient),
         *chest.chest_organs(patient),
         *pelvis.pelvis_organs(patient),
         *spine.spine(patient),
@@ -246,10 +246,11 @@ def _paint_slab(
     relative = slab.look(plan.surface.fat)
     relative += arm * (np.float32(0.5) - relative)
     fat_mm = relative * np.float32(patient.subcutaneous_mm)
-    slab.blend(wall + fat_mm * (1 + 0.18 * slab.noise("wobble")), Tissue.MUSCLE)
+    uneven = np.minimum(0.18 * fat_mm, 1.8) * slab.noise("wobble")
+    slab.blend(wall + fat_mm + uneven, Tissue.MUSCLE)
     muscles.paint_septa(slab, patient, plan.surface)
     # Thin sheets of connective tissue divide the fat under the skin.
-    slab.blend(np.abs(slab.noise("sheets")) * 4 + np.float32(0.42), Tissue.TENDON, _FAT)
+    slab.blend(np.abs(slab.noise("sheets")) * 4 + np.float32(0.75), Tissue.TENDON, _FAT)
     for shape, box in plan.in_reach(slab):
         shape.paint(slab, box)
     slab.blend(np.abs(skin + 1) - 1, Tissue.SKIN, _SKIN_ONTO)

@@ -140,7 +140,7 @@ def spine(patient: Patient) -> list[Shape]:
             (-30, -10, 0.53 * h),
             (30, 130, high + 20),
             canal,
-            ((-1.5, Tissue.VISCERAL_FAT), (0, Tissue.CSF)),
+            ((-0.4, Tissue.VISCERAL_FAT), (0, Tissue.CSF)),
         ),
         Shape((-30, -10, 0.64 * h), (30, 110, high + 20), cord, ((0, Tissue.CORD),)),
     ]

@@ -123,6 +123,10 @@ def make_surface(patient: Patient) -> Surface:
     thick = scale * (
         1 + (girth - 1) * np.interp(leg[:, 0], [0.1, 0.272, 0.4], [0.4, 0.35, 1])
     )
+    # Thick fat under the skin is laid on the muscles of the waist, not taken from them.
+    laid_on = max(patient.subcutaneous_mm - 9, 0) * np.interp(
+        levels / height, [0.57, 0.60, 0.66, 0.72], [0, 0.75, 0.75, 0]
+    )
     fat = [
         (0.05, 0.3),
         (0.2, 0.5),
@@ -136,9 +140,9 @@ def make_surface(patient: Patient) -> Surface:
         (0.88, 0.5),
     ]
     return Surface(
-        half_width=_profile(levels, trunk[:, 1] * widen),
-        front=_profile(levels, trunk[:, 2] * widen - belly),
-        back=_profile(levels, trunk[:, 3] * widen),
+        half_width=_profile(levels, trunk[:, 1] * widen + laid_on),
+        front=_profile(levels, trunk[:, 2] * widen - belly - laid_on),
+        back=_profile(levels, trunk[:, 3] * widen + laid_on),
         leg_width=_profile(leg_levels, leg[:, 1] * thick),
         leg_depth=_profile(leg_levels, leg[:, 2] * thick),
         leg_x=_leg_line(patient, leg_levels, axis=0),
