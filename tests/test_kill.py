@@ -80,7 +80,7 @@ from pathlib import Path
 from benchmarks import kill_learning as kill
 
 def too_early(folder, seed, acknowledge):
-    acknowledge(7)
+    acknowledge(kill.N_UPDATES)
     kill.learn(folder, seed, lambda step: None)
 
 def in_place(folder, seed, acknowledge):
