@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
@@ -9,12 +11,15 @@ from qtpy.QtTest import QTest
 
 from napari_midrl.annotation.commands import AddProposals, Lock, Place, Skip
 from napari_midrl.data.annotations import AnnotationState, Proposal
+from napari_midrl.data.progress import finish
 from napari_midrl.io.annotation_file import read_annotations
 from napari_midrl.io.images import write_nifti
 from napari_midrl.io.landmarks import read_landmarks
+from napari_midrl.phantom.study import phantom_study
 from napari_midrl.plugin import annotate_open, editor, exports, questions
 from napari_midrl.plugin.actions import ShortcutsPage
 from napari_midrl.plugin.annotate_dock import AnnotateDock
+from napari_midrl.plugin.engine import default_engine
 from napari_midrl.plugin.orientation import AXIAL, CORONAL, SAGITTAL, THREE_D
 from napari_midrl.plugin.preferences import Preferences
 from napari_midrl.plugin.search_dock import SearchDock
@@ -38,7 +43,7 @@ TRUTH = {
 def make_annotating(make_napari_viewer, fakes, tmp_path):
     """Return a function that makes a viewer with a volume and an open session."""
 
-    def _make(volume=None, *, show=False, reader="ada", locate=None):
+    def _make(volume=None, *, show=False, reader="ada", locate=None, engine=None):
         viewer = make_napari_viewer(show=show)
         if show:
             viewer.window.resize(1200, 900)
@@ -46,7 +51,7 @@ def make_annotating(make_napari_viewer, fakes, tmp_path):
         viewer.add_image(data, **options)
         dock = AnnotateDock(
             viewer,
-            fakes.fake_engine(locate or fakes.fake_locate),
+            engine or fakes.fake_engine(locate or fakes.fake_locate),
             Preferences(n_starts=2, reader=reader),
             folder=tmp_path,
         )
@@ -264,6 +269,46 @@ def test_agents_propose_and_the_reader_judges(make_annotating, qtbot, fakes):
         dock.proposing.accept_all()
         assert not dock.session.annotations.proposals
     assert "heart" not in names
+
+
+def test_from_the_shipped_agents_to_a_file_and_back(
+    make_annotating, qtbot, tmp_path, monkeypatch
+):
+    """Propose, accept, undo all, redo all, export, reopen: nothing has moved."""
+    study, truth = finish(phantom_study(11, regions=("whole body",), quick=True))
+    _, dock = make_annotating(study.volumes[0], engine=default_engine())
+    dock.ui.propose.pack.setCurrentIndex(
+        dock.ui.propose.pack.findData("digital-patient")
+    )
+    dock.action("Let agents propose").attempt()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=240_000)
+    proposals = dock.session.annotations.proposals
+    there = {mark.name: mark.position_lps_mm for mark in truth.landmarks}
+    near = [
+        name
+        for name, proposal in proposals.items()
+        if math.dist(proposal.position_lps_mm, there.get(name, (math.inf,) * 3)) < 15
+    ]
+    assert len(near) >= 6, dock.ui.status.text()
+    dock.proposing.accept_all()
+    accepted = dock.session.annotations
+    places = {m.name: m.position_lps_mm for m in accepted.landmarks if m.is_placed}
+    assert set(places) == set(proposals)
+    while dock.session.undo_text:
+        dock.undo()
+    assert not any(m.is_placed for m in dock.session.annotations.landmarks)
+    while dock.session.redo_text:
+        dock.redo()
+    assert dock.session.annotations == accepted
+    path = tmp_path / "out.csv"
+    monkeypatch.setattr(exports, "ask_path", lambda *args: path)
+    dock.ui.files.export_button.click()
+    for name, position in places.items():
+        back = read_landmarks(path)[name].position_lps_mm
+        np.testing.assert_allclose(back, position, rtol=0, atol=1e-6)
+    dock.stop()
+    assert dock.start()
+    assert dock.session.annotations == accepted
 
 
 def test_what_is_exported_or_saved_comes_back(make_annotating, tmp_path, monkeypatch):
