@@ -47,7 +47,9 @@ def test_surroundings_are_the_case_at_twice_the_resolution(case):
     near, whole = case.surroundings, case.images
     assert len(near.images) == len(whole)
     assert near.spacing_mm * 2 == float(case.spacing_mm[0])
-    for image, fine in zip(whole, near.images, strict=True):
+    for number, (image, fine) in enumerate(zip(whole, near.images, strict=True)):
+        # Tissues may be alike by chance, and what is left is texture and thin sheets.
+        is_random = number >= CONFIG.data.n_physical_contrasts
         for row in (~case.targets_lps_mm.isnan().any(dim=1)).nonzero()[:, 0]:
             # Means of 2x2x2 voxels, and the case at their middles.
             blocks = fine[row].float().reshape(25, 2, 25, 2, 25, 2).mean((1, 3, 5))
@@ -59,7 +61,8 @@ def test_surroundings_are_the_case_at_twice_the_resolution(case):
             inside = ((ijk >= 0) & (ijk < size)).all(dim=-1)
             same = image[tuple(ijk[inside].long().T)].float()
             likeness = np.corrcoef(blocks[inside], same)[0, 1]
-            assert likeness > 0.75, (LANDMARKS[row], likeness)
+            least = 0.5 if is_random else 0.75
+            assert likeness > least, (LANDMARKS[row], number, likeness)
 
 
 def test_contrasts_differ_from_one_another(case):
