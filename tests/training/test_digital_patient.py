@@ -43,13 +43,16 @@ def test_what_a_patient_lacks_has_no_place(case):
 
 
 def test_surroundings_are_the_case_at_twice_the_resolution(case):
-    """The same contrast at the same place, physical or random."""
+    """The same contrast at the same place, physical or random.
+
+    Not alike to the last voxel: where fat and water cancel, at rims and thin sheets, it
+    depends on the size of a voxel.
+    """
     near, whole = case.surroundings, case.images
     assert len(near.images) == len(whole)
     assert near.spacing_mm * 2 == float(case.spacing_mm[0])
-    for number, (image, fine) in enumerate(zip(whole, near.images, strict=True)):
-        # Tissues may be alike by chance, and what is left is texture and thin sheets.
-        is_random = number >= CONFIG.data.n_physical_contrasts
+    found = []
+    for image, fine in zip(whole, near.images, strict=True):
         for row in (~case.targets_lps_mm.isnan().any(dim=1)).nonzero()[:, 0]:
             # Means of 2x2x2 voxels, and the case at their middles.
             blocks = fine[row].float().reshape(25, 2, 25, 2, 25, 2).mean((1, 3, 5))
@@ -60,9 +63,9 @@ def test_surroundings_are_the_case_at_twice_the_resolution(case):
             size = torch.tensor(image.shape)
             inside = ((ijk >= 0) & (ijk < size)).all(dim=-1)
             same = image[tuple(ijk[inside].long().T)].float()
-            likeness = np.corrcoef(blocks[inside], same)[0, 1]
-            least = 0.5 if is_random else 0.75
-            assert likeness > least, (LANDMARKS[row], number, likeness)
+            found.append(np.corrcoef(blocks[inside], same)[0, 1])
+    assert np.median(found) > 0.85
+    assert np.min(found) > 0.6
 
 
 def test_contrasts_differ_from_one_another(case):
