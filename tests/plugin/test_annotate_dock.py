@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from qtpy.QtTest import QTest
 
 from napari_midrl.annotation.commands import AddProposals, Lock, Place, Skip
 from napari_midrl.data.annotations import AnnotationState, Proposal
-from napari_midrl.data.progress import finish
+from napari_midrl.data.progress import Progress, finish
+from napari_midrl.evaluation.disagreement import LandmarkDoubt
 from napari_midrl.io.annotation_file import read_annotations
 from napari_midrl.io.images import write_nifti
 from napari_midrl.io.landmarks import read_landmarks
@@ -25,7 +27,8 @@ from napari_midrl.plugin.preferences import Preferences
 from napari_midrl.plugin.search_dock import SearchDock
 from napari_midrl.plugin.views import jump_to
 from napari_midrl.plugin.world import volume_layer
-from napari_midrl.workflows import export_annotations
+from napari_midrl.workflows import export_annotations, rank_cases
+from napari_midrl.workflows.rank_cases import RankedCase
 
 pytestmark = pytest.mark.gui
 
@@ -458,6 +461,49 @@ def test_cases_are_listed_and_the_next_one_opens(make_annotating, qtbot, tmp_pat
     assert dock.session is not None
     assert dock.session.image.name == "T2w"
     assert "Opened a" in dock.ui.status.text()
+    dock.do(Place("heart", TRUTH["heart"]))
+    assert dock.ui.cases.table.item(0, 1).text() == "1 of 10"
+    assert dock.ui.cases.table.item(1, 1).text() == "0 of 10"
+    dock.undo()
+    assert dock.ui.cases.table.item(0, 1).text() == "0 of 10"
+
+
+def test_agents_rank_the_cases_and_the_most_doubtful_opens(
+    make_annotating, qtbot, tmp_path, monkeypatch
+):
+    def ranked(folder, pack_name, settings):
+        asked.append((folder, pack_name, settings))
+        yield Progress(0, 2, "b: searching")
+        doubt = LandmarkDoubt("heart", 1.5, 21.0, 1, 1)
+        return (
+            RankedCase("b", folder / "b", (doubt,)),
+            RankedCase("a", folder / "a", (replace(doubt, sequences_mm=0.0),)),
+        )
+
+    asked = []
+    monkeypatch.setattr(rank_cases, "ranked_cases", ranked)
+    _, dock = make_annotating()
+    folder = tmp_path / "cases"
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+        write_nifti(next(fakes_volumes(name)), folder / name / "t2w.nii.gz")
+    dock.cases.show(folder)
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=10_000)
+    dock.ui.cases.rank_button.click()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=10_000)
+    assert asked[0][:2] == (folder, "fake")
+    assert set(asked[0][2].landmarks) == {
+        "heart",
+        "left kidney",
+        "right kidney",
+        "prostate",
+    }
+    assert "least sure of b" in dock.ui.status.text()
+    doubts = [dock.ui.cases.table.item(n, 3).text() for n in range(2)]
+    assert doubts == ["1.5", "21.0"]
+    dock.ui.cases.next_button.click()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
+    assert "Opened b" in dock.ui.status.text()
 
 
 def fakes_volumes(name):

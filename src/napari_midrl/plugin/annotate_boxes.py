@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari_midrl.data.progress import Progress
     from napari_midrl.plugin.engine import PackInfo
@@ -162,6 +162,7 @@ class CasesBox(QWidget):
     folder_clicked = Signal()
     refresh_clicked = Signal()
     next_clicked = Signal()
+    rank_clicked = Signal()
     dataset_clicked = Signal()
     case_chosen = Signal(object)
     """The user wants this `CaseRow` opened."""
@@ -169,17 +170,26 @@ class CasesBox(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rows: tuple[CaseRow, ...] = ()
+        self._doubts_mm: Mapping[str, float] = {}
         self.folder_button = QPushButton(f"Folder{ELLIPSIS}")
         self.folder_button.setToolTip("A folder with one subfolder or image per case.")
         self.refresh_button = QPushButton("Refresh")
         self.next_button = QPushButton("Open next")
-        self.next_button.setToolTip("Open the first case that is not done.")
+        self.next_button.setToolTip(
+            "Open the first case that is not done; of ranked ones the most doubtful."
+        )
+        self.rank_button = QPushButton("Rank")
+        self.rank_button.setToolTip(
+            "Let the agents chosen above search all cases nobody has begun, and see\n"
+            "where their starts and the sequences disagree: there an annotation\n"
+            "teaches most. That they agree does not mean that they are right."
+        )
         self.dataset_button = QPushButton(f"Data set{ELLIPSIS}")
         self.dataset_button.setToolTip(
             "Write the annotated cases as a data set for training."
         )
-        self.table = QTableWidget(0, 3)
-        self.table.setHorizontalHeaderLabels(["Case", "Placed", "Image"])
+        self.table = QTableWidget(0, 4)
+        self.table.setHorizontalHeaderLabels(["Case", "Placed", "Image", "Doubt mm"])
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setShowGrid(False)
@@ -201,6 +211,7 @@ class CasesBox(QWidget):
                 self.folder_button,
                 self.refresh_button,
                 self.next_button,
+                self.rank_button,
                 self.dataset_button,
             )
         )
@@ -208,6 +219,7 @@ class CasesBox(QWidget):
         self.folder_button.clicked.connect(self.folder_clicked)
         self.refresh_button.clicked.connect(self.refresh_clicked)
         self.next_button.clicked.connect(self.next_clicked)
+        self.rank_button.clicked.connect(self.rank_clicked)
         self.dataset_button.clicked.connect(self.dataset_clicked)
         self.table.cellDoubleClicked.connect(self._on_double_clicked)
         self.set_value(())
@@ -216,14 +228,26 @@ class CasesBox(QWidget):
         """Return the cases shown."""
         return self._rows
 
-    def set_value(self, rows: Sequence[CaseRow]) -> None:
-        """Show these cases."""
+    @property
+    def doubts_mm(self) -> Mapping[str, float]:
+        """How far agents disagree on cases nobody had begun, by their names."""
+        return self._doubts_mm
+
+    def set_value(
+        self, rows: Sequence[CaseRow], doubts_mm: Mapping[str, float] | None = None
+    ) -> None:
+        """Show these cases; without doubts, those that were known."""
         self._rows = tuple(rows)
+        if doubts_mm is not None:
+            self._doubts_mm = doubts_mm
         with signals_blocked(self.table):
             self.table.setRowCount(len(self._rows))
             for n, row in enumerate(self._rows):
                 image = row.image_name or (row.file.name if row.file else "")
-                for column, text in enumerate((row.name, row.text, image)):
+                doubt = self._doubts_mm.get(row.name)
+                doubt_text = "" if doubt is None else f"{doubt:.1f}"
+                texts = (row.name, row.text, image, doubt_text)
+                for column, text in enumerate(texts):
                     item = QTableWidgetItem(text)
                     item.setToolTip(str(row.problem or row.images))
                     if row.problem:
@@ -231,7 +255,12 @@ class CasesBox(QWidget):
                     elif row.count.is_done:
                         item.setForeground(Qt.GlobalColor.green)
                     self.table.setItem(n, column, item)
-        for button in (self.refresh_button, self.next_button, self.dataset_button):
+        for button in (
+            self.refresh_button,
+            self.next_button,
+            self.rank_button,
+            self.dataset_button,
+        ):
             button.setEnabled(bool(self._rows))
 
     def _on_double_clicked(self, row: int, column: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from napari_midrl.data.volume import Volume
     from napari_midrl.plugin.annotate_dock import AnnotateDock
     from napari_midrl.workflows.annotation_cases import CaseRow
+    from napari_midrl.workflows.rank_cases import RankedCase
 
 
 class Cases:
@@ -40,9 +42,11 @@ class Cases:
         self._annotations = folder
         self._folder: Path | None = None
         self._layers: tuple[Layer, ...] = ()
+        self._opened: CaseRow | None = None
         self._box.folder_clicked.connect(self._on_folder)
         self._box.refresh_clicked.connect(self._on_refresh)
         self._box.next_clicked.connect(self.open_next)
+        self._box.rank_clicked.connect(self.rank)
         self._box.case_chosen.connect(self.open)
         self._box.dataset_clicked.connect(self._on_dataset)
 
@@ -55,19 +59,61 @@ class Cases:
         if self._dock.is_running or protocol is None or not reader:
             self._dock.tell("Choose a protocol and say who reads first.", error=True)
             return
+        if folder != self._folder:
+            self._box.set_value((), {})
         self._folder = folder
         self._dock.start_task(
             lambda: case_rows(folder, protocol, reader, self._annotations),
             self._on_rows,
         )
 
+    def rank(self) -> None:
+        """Let the chosen agents say which case would teach them most."""
+        from napari_midrl.workflows.rank_cases import ranked_cases
+
+        dock, folder = self._dock, self._folder
+        pack, protocol = dock.ui.propose.chosen_pack(), dock.ui.form.chosen_protocol()
+        if dock.is_running or folder is None or protocol is None:
+            return
+        if pack is None:
+            dock.tell("No agent pack is installed.", error=True)
+            return
+        names = {mark.name for mark in protocol.landmarks}
+        known = tuple(name for name in pack.landmarks if name in names)
+        if not known:
+            dock.tell("These agents know no landmark of this list.", error=True)
+            return
+        settings = dock.proposing.search_settings(known)
+        dock.start_task(
+            lambda: ranked_cases(folder, pack.name, settings), self._on_ranked
+        )
+
+    def keep_count(self) -> None:
+        """Show how far the open case is, after every edit."""
+        session, opened = self._dock.session, self._opened
+        if session is None:
+            return
+        rows = list(self._box.value())
+        for n, row in enumerate(rows):
+            if row.file == session.path or (row.file is None and row is opened):
+                count = session.annotations.progress
+                image = session.document.image.name
+                now = replace(row, file=session.path, count=count, image_name=image)
+                if now != row:
+                    rows[n] = now
+                    self._opened = now if row is opened else opened
+                    self._box.set_value(rows)
+                return
+
     def open_next(self) -> None:
-        """Open the first case that is not done, and not open already."""
+        """Open a case that is not done, and not open already: the most doubtful."""
         from napari_midrl.workflows.annotation_cases import next_case
 
         session = self._dock.session
         here = None if session is None else session.path
         rows = [r for r in self._box.value() if r.file is None or r.file != here]
+        doubts_mm = self._box.doubts_mm
+        rows.sort(key=lambda row: -doubts_mm.get(row.name, 0.0))
         row = next_case(rows)
         if row is None:
             self._dock.tell("All other cases are done.")
@@ -116,8 +162,23 @@ class Cases:
         n_done = sum(row.count.is_done for row in rows)
         self._dock.tell(f"{n_done} of {len(rows)} cases are done.")
 
+    def _on_ranked(self, ranked: tuple[RankedCase, ...]) -> None:
+        searched = [case for case in ranked if not case.problem]
+        doubts_mm = {case.name: case.doubt_mm for case in searched}
+        self._box.set_value(self._box.value(), doubts_mm)
+        failed = len(ranked) - len(searched)
+        unread = f"; {failed} could not be read" if failed else ""
+        if searched:
+            self._dock.tell(
+                f"Agents are least sure of {searched[0].name}; *Open next* opens it"
+                f"{unread}."
+            )
+        else:
+            self._dock.tell(f"Failed: {ranked[0].problem}", error=True)
+
     def _on_loaded(self, row: CaseRow, study: Study) -> None:
         dock = self._dock
+        self._opened = row
         remove_layers(dock.viewer, self._layers)
         self._add(study)
         wanted = annotated_volume(row, study)

@@ -481,6 +481,7 @@ class AnnotateDock(QWidget):
         self.proposing.refresh()
         self.others.refresh(comparison)
         self.handing.refresh()
+        self.cases.keep_count()
 
     def _draw(self, editor: Editor, comparison: Comparison | None) -> None:
         annotations, session = editor.annotations, editor.session

@@ -45,16 +45,20 @@ class Proposing:
         editor, volume = dock.editor, dock.volume
         if pack is None or volume is None or editor is None:
             return
-        settings = SearchSettings(
-            landmarks=sought(editor.annotations, pack.landmarks),
-            n_starts=self._box.n_starts.value(),
-            device=self._device,
-        )
+        settings = self.search_settings(sought(editor.annotations, pack.landmarks))
         dock.start_task(
             partial(dock.engine.locate, volume, pack.name, settings),
             partial(self._on_found, editor, volume),
         )
         dock.tell("Loading the engine\N{HORIZONTAL ELLIPSIS}")
+
+    def search_settings(self, landmarks: tuple[str, ...]) -> SearchSettings:
+        """Return the settings of a search for these landmarks."""
+        return SearchSettings(
+            landmarks=landmarks,
+            n_starts=self._box.n_starts.value(),
+            device=self._device,
+        )
 
     def why_not(self) -> str:
         """Return why agents cannot propose now."""
