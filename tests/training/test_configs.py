@@ -14,7 +14,7 @@ from napari_midrl.training import config_tables as tables
 from napari_midrl.training.config_file import MAX_BYTES, ConfigFile
 from napari_midrl.training.dense_loop import DenseTrainingSettings
 from napari_midrl.training.views import ViewSettings
-from napari_midrl.workflows.train import RECIPES
+from napari_midrl.workflows.train import OWN_CASES, RECIPES
 
 DENSE = ("brain-afids", "digital-patient")
 PUBLISHED = ("midrl-2d", "midrl-3d")
@@ -35,7 +35,7 @@ def plain(value):
 
 
 def test_every_recipe_ships_its_file_and_no_other_does():
-    assert {path.stem for path in FOLDER.iterdir()} == set(RECIPES)
+    assert {path.stem for path in FOLDER.iterdir()} == {*RECIPES, OWN_CASES}
     for name in RECIPES:
         source = module_of(name).RECIPE.source
         assert source.path == FOLDER / f"{name}.toml"

@@ -368,7 +368,7 @@ def test_a_config_with_a_mistake_trains_nothing(tmp_path, tiny_file):
 def test_the_printed_config_is_the_one_that_is_trained_by(tmp_path, name):
     path = tmp_path / "copy.toml"
     path.write_text(config_text(name), "utf-8")
-    recipe, own = train._recipe(name, path), train._recipe(name, None)
+    recipe, own = (train._recipe(name, file, None, 0) for file in (path, None))
     assert recipe.data == own.data
     assert getattr(recipe, "stages", None) == getattr(own, "stages", None)
     assert recipe.source.statement()["values"] == own.source.statement()["values"]

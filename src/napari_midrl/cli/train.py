@@ -14,7 +14,11 @@ from napari_midrl.errors import InputError
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(help="brain-afids, digital-patient, midrl-2d or midrl-3d.")
+        str,
+        typer.Argument(
+            help="brain-afids, digital-patient, midrl-2d, midrl-3d; or own-cases: a "
+            "data set or a folder of cases with landmarks."
+        ),
     ],
     out: Annotated[
         Path | None,

@@ -37,6 +37,9 @@ RECIPES = {
 }
 """Recipe by name, and the module of `training` it stands in."""
 
+OWN_CASES = "own-cases"
+"""Recipe of whatever cases a user has; see `workflows.own_cases`."""
+
 OTHER_NUMBERS = (
     "Trained by the config file in `settings`, not by the one that ships: what "
     "`limits` says of measurements is of the recipe's own agents."
@@ -94,7 +97,7 @@ def train_pack(
     Parameters
     ----------
     recipe_name
-        Of `RECIPES`.
+        Of `RECIPES`, or `OWN_CASES`.
     out
         For the pack, in a folder of its own name, and a folder per stage of the
         training with its checkpoint and log.
@@ -127,7 +130,7 @@ def train_pack(
     yield Progress(0, 0, "loading the engine")
     if tensorboard:
         require_tensorboard()
-    recipe = _recipe(recipe_name, config)
+    recipe = _recipe(recipe_name, config, data, seed)
     run = _Run(out, seed, data, n_updates, tensorboard)
     if isinstance(recipe, PublishedRecipe):
         card, weights = yield from _published_agents(recipe, run)
@@ -144,13 +147,22 @@ def train_pack(
 
 
 def _refuse_unknown(recipe_name: str) -> None:
-    if recipe_name not in RECIPES:
-        msg = f"no recipe {recipe_name!r}; there are {sorted(RECIPES)}"
+    known = sorted((*RECIPES, OWN_CASES))
+    if recipe_name not in known:
+        msg = f"no recipe {recipe_name!r}; there are {known}"
         raise InputError(msg)
 
 
-def _recipe(name: str, config: Path | None) -> Recipe | PublishedRecipe:
+def _recipe(
+    name: str, config: Path | None, data: Path | None, seed: int
+) -> Recipe | PublishedRecipe:
     """Return a recipe with the numbers that ship or those of a file."""
+    if name == OWN_CASES:
+        from napari_midrl.workflows.own_cases import own_recipe
+
+        shipped = ConfigFile.shipped(name)
+        file = shipped if config is None else ConfigFile.read(config)
+        return own_recipe(data, file, seed)
     module = importlib.import_module(f"napari_midrl.training.{RECIPES[name]}")
     recipe: Recipe | PublishedRecipe = (
         module.RECIPE if config is None else module.recipe_of(ConfigFile.read(config))
