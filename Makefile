@@ -48,6 +48,7 @@ train-brain-afids: $(STAMP)  ## remake the brain-afids agents from a seed
 train-digital-patient: $(STAMP)  ## remake the digital-patient agents from a seed
 	@$(BIN)/midrl train digital-patient \
 		--out runs/digital-patient --seed $(SEED) --resume
+	@$(BIN)/midrl calibrate runs/digital-patient/digital-patient --jobs 2
 
 screenshots: $(STAMP)  ## remake the pictures of docs/images
 	@$(BIN)/python docs/make_screenshots.py

@@ -18,7 +18,8 @@ from napari_midrl.agents.constellation import Constellation
 from napari_midrl.agents.dense_learning import Targets
 from napari_midrl.agents.dense_lookup import DETAIL, DIRECTIONS, FINE
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork, GlobalMaps
-from napari_midrl.agents.dense_search import _Leg, _settled
+from napari_midrl.agents.dense_search import Leg, _settled
+from napari_midrl.agents.reliability import Reliability, evidence_size
 from napari_midrl.agents.upright import Arrangement
 from napari_midrl.data.progress import SearchProgress, finish
 from napari_midrl.data.settings import SearchSettings
@@ -172,7 +173,7 @@ def test_agents_that_find_no_rest_at_the_last_steps_stay_where_they_had_it():
     positions = np.zeros((4, 1, 2, 3))
     positions[:, 0, 0, 0] = [5, 5.25, 5.5, 5.75]
     positions[:, 0, 1, 0] = [7, 7.25, 7, 7.25]
-    leg = _Leg(
+    leg = Leg(
         positions=positions,
         q_values=np.zeros((3, 1, 2, 6), np.float32),
         actions=np.zeros((3, 1, 2), np.int64),
@@ -715,6 +716,65 @@ def test_a_pack_tells_its_agents_how_landmarks_lie(tmp_path, tiny_network):
     assert localizer._arrangement.prior_share == 0.5
 
 
+N_SCALES = 6
+N_NUMBERS = evidence_size(N_SCALES)
+RELIABLE = {
+    "means": [0.0] * N_NUMBERS,
+    "scales": [1.0] * N_NUMBERS,
+    "weights": [0.0] * N_NUMBERS,
+    "bias": 1.0,
+    "reject_below": 0.2,
+}
+
+
+def test_a_pack_tells_how_sure_its_agents_may_be(tmp_path, tiny_network):
+    folder = saved_pack(tmp_path, tiny_network, reliability=RELIABLE)
+    localizer = MidrlLocalizer.from_pack(read_pack(folder))
+    assert localizer._reliability.confidence([0.0] * N_NUMBERS) == pytest.approx(
+        0.731, abs=1e-3
+    )
+    assert localizer._reliability.reject_below == 0.2
+
+
+def reliability(n_scales=N_SCALES, bias=0.0, reject_below=0.0):
+    n = evidence_size(n_scales)
+    return Reliability(np.zeros(n), np.ones(n), np.zeros(n), bias, reject_below)
+
+
+def test_a_reliability_says_how_sure_an_answer_is():
+    volume = blob(GRID, PLACE_LPS_MM)
+    sure = MidrlLocalizer("oracle", NAMES, Oracle(), reliability=reliability(bias=2.0))
+    for result in finish(sure.localize(volume, QUICK)).results:
+        assert result.confidence == pytest.approx(1 / (1 + np.exp(-2.0)))
+        assert result.state == SearchState.FOUND
+        assert len(result.evidence) == N_NUMBERS
+        assert np.isfinite(result.evidence).all()
+
+
+def test_an_answer_that_is_hardly_ever_right_is_none():
+    volume = blob(GRID, PLACE_LPS_MM)
+    doubt = reliability(bias=-3.0, reject_below=0.1)
+    unsure = MidrlLocalizer("oracle", NAMES, Oracle(), reliability=doubt)
+    for result in finish(unsure.localize(volume, QUICK)).results:
+        assert result.state == SearchState.OUTSIDE
+        assert result.position_lps_mm is None
+
+
+def test_evidence_tells_rest_on_a_landmark_from_rest_elsewhere():
+    """The first numbers are the best, worst and mean Q-value at the coarsest scale."""
+    volume = blob(GRID, PLACE_LPS_MM)
+    here = finish(MidrlLocalizer("o", NAMES, Oracle()).localize(volume, QUICK))
+    for result in here.results:
+        best, worst, mean = result.evidence[:3]
+        assert worst <= mean <= best
+        assert result.evidence[-1] > 0
+
+
+def test_a_reliability_of_another_network_is_refused():
+    with pytest.raises(ValueError, match="numbers"):
+        MidrlLocalizer("oracle", NAMES, Oracle(), reliability=reliability(5))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -727,6 +787,8 @@ def test_a_pack_tells_its_agents_how_landmarks_lie(tmp_path, tiny_network):
         {"config": {"n_landmarks": 2}},
         {"landmarks": ["one", "two", "three"]},
         {"arrangement": {"positions_mm": [[0, 0, 1]], "gain": 2, "max_looks": 3}},
+        {"reliability": {**RELIABLE, "weights": [1.0]}},
+        {"reliability": {**RELIABLE, "scales": [0.0] * N_NUMBERS}},
         {"constellations": [{**TOGETHER, "landmarks": ["blob", "stranger"]}]},
         {"constellations": [{**TOGETHER, "edges": [[0, 7]]}]},
         {"constellations": [{**TOGETHER, "offsets_mm": []}]},

@@ -19,6 +19,7 @@ from napari_midrl.agents.dense_lookup import (
     last_scales,
 )
 from napari_midrl.agents.dense_walk import Walks, walk
+from napari_midrl.agents.reliability import evidence_of
 from napari_midrl.agents.working_view import cube_at, working_view
 from napari_midrl.data.progress import Progress, SearchProgress
 from napari_midrl.data.trajectory import LandmarkResult, SearchState, Trajectory
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from napari_midrl.agents.consensus import Consensus
     from napari_midrl.agents.dense_lookup import Closeup, Scale
     from napari_midrl.agents.dense_network import DenseQNetwork, GlobalMaps, QField
+    from napari_midrl.agents.reliability import Reliability
     from napari_midrl.agents.working_view import WorkingView
     from napari_midrl.data.settings import SearchSettings
     from napari_midrl.data.volume import Volume
@@ -55,7 +57,7 @@ MAX_CUBES = 3
 
 
 @dataclass(frozen=True)
-class _Leg:
+class Leg:
     """What every agent did at one scale.
 
     Arrays as in `Trajectory`, by row, landmark and start; positions in base units.
@@ -98,6 +100,7 @@ def search(
     volume: Volume,
     settings: SearchSettings,
     device: str,
+    reliability: Reliability | None = None,
 ) -> Generator[
     Progress, None, tuple[tuple[LandmarkResult, ...], tuple[Trajectory, ...]]
 ]:
@@ -115,6 +118,8 @@ def search(
         Starts, budget, seed.
     device
         Torch device.
+    reliability
+        Says how sure an answer is; None takes the share of starts that agree.
     """
     scales = network.config.scales
     yield Progress(0, len(scales), "preparing the volume")
@@ -132,7 +137,7 @@ def search(
         for start in range(settings.n_starts)
     )
     results = tuple(
-        _result(name, number, legs, view, volume.grid)
+        _result(name, number, legs, view, volume.grid, reliability)
         for number, name in enumerate(names)
     )
     return results, trajectories
@@ -172,12 +177,12 @@ def search_near(
     )
 
 
-def _no_leg(here: npt.NDArray[np.float64]) -> _Leg:
+def _no_leg(here: npt.NDArray[np.float64]) -> Leg:
     """Return the leg of agents that stay where they are."""
     none = np.zeros(here.shape[:2], dtype=np.int64)
     everyone = np.ones(here.shape[:2], dtype=bool)
     no_moves = (0, *here.shape[:2])
-    return _Leg(
+    return Leg(
         positions=here[None],
         q_values=np.zeros((*no_moves, len(ACTION_NAMES)), np.float32),
         actions=np.zeros(no_moves, np.int64),
@@ -202,12 +207,12 @@ def _starts(
     return np.broadcast_to(starts, (n_landmarks, *starts.shape)).copy()
 
 
-def _coarse_legs(game: _Game) -> Generator[Progress, None, list[_Leg]]:
+def _coarse_legs(game: _Game) -> Generator[Progress, None, list[Leg]]:
     """Search on the maps of the whole volume."""
     view, device = game.view, str(game.chosen.device)
     low, high = (_tensor(corner, device) for corner in (view.low, view.high))
     here = _starts(view, game.settings, len(game.chosen))
-    legs: list[_Leg] = []
+    legs: list[Leg] = []
     for index, scale in enumerate(COARSE_SCALES):
         field = game.maps.fields[index].only(game.chosen)
         budgets = torch.as_tensor(_budgets(game.settings, legs, here), device=device)
@@ -219,7 +224,7 @@ def _coarse_legs(game: _Game) -> Generator[Progress, None, list[_Leg]]:
 
 
 def _budgets(
-    settings: SearchSettings, legs: list[_Leg], here: npt.NDArray[np.float64]
+    settings: SearchSettings, legs: list[Leg], here: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.int64]:
     """Return the moves each agent has left, shape (n_landmarks, n_starts)."""
     left = np.full(here.shape[:2], settings.max_steps, dtype=np.int64)
@@ -257,8 +262,8 @@ def _reported(
         )
 
 
-def _leg(walks: Walks, took_part: npt.NDArray[np.bool_]) -> _Leg:
-    return _Leg(
+def _leg(walks: Walks, took_part: npt.NDArray[np.bool_]) -> Leg:
+    return Leg(
         walks.positions.cpu().numpy().astype(np.float64),
         walks.q_values.cpu().numpy(),
         walks.actions.cpu().numpy(),
@@ -270,7 +275,7 @@ def _leg(walks: Walks, took_part: npt.NDArray[np.bool_]) -> _Leg:
     )
 
 
-def _settled(leg: _Leg) -> _Leg:
+def _settled(leg: Leg) -> Leg:
     """Return a leg in which agents that found no rest are back where they began.
 
     They had come to rest at the scale before; Q-values too flat to tell which way is
@@ -306,9 +311,7 @@ class _Cubes:
         return whole
 
 
-def _close_legs(
-    game: _Game, coarse: list[_Leg]
-) -> Generator[Progress, None, list[_Leg]]:
+def _close_legs(game: _Game, coarse: list[Leg]) -> Generator[Progress, None, list[Leg]]:
     """Search on inside cubes around the largest basins of every landmark."""
     has_detail = game.network.config.has_detail
     device = str(game.chosen.device)
@@ -343,8 +346,8 @@ def _seen(game: _Game, cubes: _Cubes) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _cube_legs(
-    game: _Game, cubes: _Cubes, fields: tuple[QField, QField], before: list[_Leg]
-) -> Generator[Progress, None, list[_Leg]]:
+    game: _Game, cubes: _Cubes, fields: tuple[QField, QField], before: list[Leg]
+) -> Generator[Progress, None, list[Leg]]:
     """Search inside cubes at their scales, and after the last close-up at the last."""
     device = str(game.chosen.device)
     low, high = (
@@ -358,7 +361,7 @@ def _cube_legs(
         last = last_scales(cubes.closeup.scales[-1])
         played += [(scale, fields[-1]) for scale in last]
     here = before[-1].endpoints
-    legs: list[_Leg] = []
+    legs: list[Leg] = []
     for index, (scale, field) in enumerate(played, len(before)):
         local = _tensor(here[cubes.landmarks] - cubes.corners[:, None], device)
         starts = torch.minimum(torch.maximum(local, low), high)
@@ -401,7 +404,7 @@ def _corner(
     return center - closeup.edge / 2 + 0.5
 
 
-def _gathered(leg: _Leg, cubes: _Cubes, before: npt.NDArray[np.float64]) -> _Leg:
+def _gathered(leg: Leg, cubes: _Cubes, before: npt.NDArray[np.float64]) -> Leg:
     """Return a leg by landmark and start from one by cube and start."""
     shape = before.shape[:2]
     n_rows = len(leg.positions)
@@ -425,7 +428,7 @@ def _gathered(leg: _Leg, cubes: _Cubes, before: npt.NDArray[np.float64]) -> _Leg
         took_part[number, members] = True
         closed[number, members] = leg.closed[cube, members]
         endpoints[number, members] = leg.endpoints[cube, members] + corner
-    return _Leg(
+    return Leg(
         positions, q_values, actions, n_moves, n_spent, took_part, closed, endpoints
     )
 
@@ -434,7 +437,7 @@ def _trajectory(
     name: str,
     number: int,
     start: int,
-    legs: list[_Leg],
+    legs: list[Leg],
     view: WorkingView,
     played: tuple[Scale, ...],
 ) -> Trajectory:
@@ -475,7 +478,12 @@ def _trajectory(
 
 
 def _result(
-    name: str, number: int, legs: list[_Leg], view: WorkingView, imaged: VoxelGrid
+    name: str,
+    number: int,
+    legs: list[Leg],
+    view: WorkingView,
+    imaged: VoxelGrid,
+    reliability: Reliability | None = None,
 ) -> LandmarkResult:
     """Return what all starts of one landmark say together.
 
@@ -486,8 +494,20 @@ def _result(
     closed = np.logical_and.reduce([leg.closed[number] for leg in legs])
     n_moves = sum(leg.n_moves[number] for leg in legs)
     consensus = find_consensus(endpoints_mm, closed, 3 * base_mm)
+    agreement = 0.0 if consensus is None else consensus.agreement
+    evidence = evidence_of(legs, number, view)
+    # One start agrees with itself; that is no evidence.
+    confidence = agreement if len(endpoints_mm) > 1 else None
+    is_doubtful = False
+    if reliability is not None:
+        confidence = reliability.confidence(evidence)
+        is_doubtful = confidence < reliability.reject_below
     position = None
-    if _expects_nothing(legs[0], number) or _is_held_back(legs[0], number):
+    if (
+        _expects_nothing(legs[0], number)
+        or _is_held_back(legs[0], number)
+        or is_doubtful
+    ):
         state = SearchState.OUTSIDE
     elif consensus is None or consensus.agreement < MIN_AGREEMENT:
         state = SearchState.NOT_CONVERGED
@@ -499,7 +519,6 @@ def _result(
         state = SearchState.FOUND
         x, y, z = (float(v) for v in consensus.position_lps_mm)
         position = (x, y, z)
-    agreement = 0.0 if consensus is None else consensus.agreement
     return LandmarkResult(
         name=name,
         state=state,
@@ -507,12 +526,12 @@ def _result(
         spread_mm=float("nan") if consensus is None else consensus.spread_mm,
         agreement=agreement,
         n_steps=int(np.median(n_moves)),
-        # One start agrees with itself; that is no evidence.
-        confidence=agreement if len(endpoints_mm) > 1 else None,
+        confidence=confidence,
+        evidence=evidence,
     )
 
 
-def _expects_nothing(coarsest: _Leg, number: int) -> bool:
+def _expects_nothing(coarsest: Leg, number: int) -> bool:
     """Return whether an agent promises itself what it would if nothing were there.
 
     Where there is no such landmark every move costs 1 for ever. An agent at rest on
@@ -523,7 +542,7 @@ def _expects_nothing(coarsest: _Leg, number: int) -> bool:
     return best < absent + ABSENCE_SHARE * (at_rest - absent)
 
 
-def _is_held_back(coarsest: _Leg, number: int) -> bool:
+def _is_held_back(coarsest: Leg, number: int) -> bool:
     """Return whether an agent would go on and cannot: an edge stops it.
 
     One step beside its landmark an agent promises itself 1 / (1 + discount), at rest
@@ -533,7 +552,7 @@ def _is_held_back(coarsest: _Leg, number: int) -> bool:
     return _promised_at_rest(coarsest, number) > 0.5 / (1 + _DISCOUNT)
 
 
-def _promised_at_rest(coarsest: _Leg, number: int) -> float:
+def _promised_at_rest(coarsest: Leg, number: int) -> float:
     """Return the best Q-value where agents settled, their median; NaN if none did."""
     starts = coarsest.closed[number].nonzero()[0]
     if len(starts) == 0 or len(coarsest.q_values) == 0:

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from napari_midrl import __version__
 from napari_midrl.cli import (
     agents,
+    calibrate,
     convert,
     demo,
     doctor,
@@ -94,6 +95,7 @@ app.add_typer(agents.app, name="agents")
 app.command()(convert.convert)
 app.command()(phantom.phantom)
 app.command()(train.train)
+app.command()(calibrate.calibrate)
 app.command()(finetune.finetune)
 app.command()(evaluate.evaluate)
 app.command()(next_case.next_case)

@@ -120,6 +120,9 @@ class LandmarkResult:
         Median number of steps an agent took.
     confidence
         0 to 1; None if the localizer does not estimate it.
+    evidence
+        Numbers that tell a right answer from a wrong one; empty for a localizer that
+        has none. See `agents.reliability`.
     """
 
     name: str
@@ -129,6 +132,7 @@ class LandmarkResult:
     agreement: float
     n_steps: int
     confidence: float | None = None
+    evidence: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.state == SearchState.FOUND) != (self.position_lps_mm is not None):

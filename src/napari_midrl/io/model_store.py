@@ -92,6 +92,19 @@ class ConstellationStatement(BaseModel):
     anchor: AnchorStatement | None = None
 
 
+class ReliabilityStatement(BaseModel):
+    """How sure answers are; see `agents.reliability`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    means: list[FiniteFloat] = Field(max_length=256)
+    scales: list[FiniteFloat] = Field(max_length=256)
+    weights: list[FiniteFloat] = Field(max_length=256)
+    bias: FiniteFloat
+    reject_below: FiniteFloat = Field(ge=0, le=1)
+    fitted_to: str = ""
+
+
 class ParentStatement(BaseModel):
     """The pack that a fine-tuning began with."""
 
@@ -119,6 +132,7 @@ class ModelCard(BaseModel):
     constellations: list[ConstellationStatement] = Field(
         default_factory=list, max_length=64
     )
+    reliability: ReliabilityStatement | None = None
     parent: ParentStatement | None = None
     replay_recipe: str = ""
     coreset_sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
@@ -266,6 +280,23 @@ def write_pack(
         unfinished.write_bytes(data)
         unfinished.replace(folder / name)
     return checked
+
+
+def write_card(folder: Path, card: ModelCard) -> None:
+    """Put another card in the place of a pack's, in one step; its weights stay.
+
+    Raises
+    ------
+    PackError
+        If the card is not that of the weights.
+    """
+    if card.weights_sha256 != read_card(folder).weights_sha256:
+        msg = "is of other weights than the new card"
+        raise PackError(msg, folder / CARD_NAME)
+    text = json.dumps(card.model_dump(), indent=1, ensure_ascii=False) + "\n"
+    unfinished = folder / f"{CARD_NAME}.unfinished"
+    unfinished.write_bytes(text.encode())
+    unfinished.replace(folder / CARD_NAME)
 
 
 def _read_capped(path: Path, limit: int) -> bytes:

@@ -13,6 +13,7 @@ import torch
 
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
 from napari_midrl.agents.dense_search import search, search_near
+from napari_midrl.agents.reliability import Reliability, evidence_size
 from napari_midrl.agents.upright import UNTURNED, Arrangement
 from napari_midrl.data.progress import SearchProgress, relayed
 from napari_midrl.data.trajectory import Localization
@@ -57,6 +58,8 @@ class MidrlLocalizer:
         searched again upright. None for agents without one.
     constellations
         Landmarks that look alike and are decided on together.
+    reliability
+        Says how sure an answer is; None takes the share of starts that agree.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class MidrlLocalizer:
         model_sha256: str = "",
         arrangement: Arrangement | None = None,
         constellations: tuple[Constellation, ...] = (),
+        reliability: Reliability | None = None,
     ) -> None:
         n = network.config.n_landmarks
         if len(landmarks) != n or (
@@ -78,12 +82,18 @@ class MidrlLocalizer:
         if strangers:
             msg = f"constellations of landmarks without agents: {sorted(strangers)}"
             raise ValueError(msg)
+        if reliability is not None and len(reliability.weights) != evidence_size(
+            len(network.config.scales)
+        ):
+            msg = f"reliability of {len(reliability.weights)} numbers is of others"
+            raise ValueError(msg)
         self._name = name
         self._landmarks = landmarks
         self._network = network.eval()
         self._model_sha256 = model_sha256
         self._arrangement = arrangement
         self._constellations = constellations
+        self._reliability = reliability
 
     @classmethod
     def from_pack(cls, pack: Pack) -> MidrlLocalizer:
@@ -105,6 +115,10 @@ class MidrlLocalizer:
             constellations = tuple(
                 constellation_of(statement) for statement in card.constellations
             )
+            reliability = None
+            if card.reliability is not None:
+                numbers = card.reliability.model_dump(exclude={"fitted_to"})
+                reliability = Reliability(**numbers)
             return cls(
                 card.name,
                 names,
@@ -112,6 +126,7 @@ class MidrlLocalizer:
                 card.weights_sha256,
                 arrangement,
                 constellations,
+                reliability,
             )
 
     @property
@@ -243,7 +258,15 @@ class MidrlLocalizer:
         n_looks = 1 if arrangement is None else arrangement.max_looks
         for look in range(1, n_looks + 1):
             found: Found = yield from relayed(
-                search(network, sought, agents, turn.applied(volume), settings, device),
+                search(
+                    network,
+                    sought,
+                    agents,
+                    turn.applied(volume),
+                    settings,
+                    device,
+                    self._reliability,
+                ),
                 partial(_of_the_patient, turn=turn, rows=rows),
             )
             if arrangement is None or look == n_looks:

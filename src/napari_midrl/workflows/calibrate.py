@@ -1,0 +1,197 @@
+"""Find out how sure the answers of a pack are, and write it into its card."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_midrl.data.progress import Progress, finish
+from napari_midrl.data.settings import SearchSettings
+from napari_midrl.errors import InputError, PackError
+from napari_midrl.geometry.grid import VoxelGrid
+from napari_midrl.io.model_store import (
+    ReliabilityStatement,
+    find_pack,
+    read_card,
+    read_pack,
+    write_card,
+)
+from napari_midrl.phantom.patient import draw_patient
+from napari_midrl.phantom.study import phantom_study
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from napari_midrl.data.volume import Volume
+
+FIRST_SEED = 200_000
+"""Digital patients that no training and no table uses."""
+
+RIGHT_MM, THERE_MM = 5.0, 10.0
+"""Up to which an answer counts as right, and as not lost."""
+
+CROPS = 4
+"""Partial fields of view of every whole-body image, most landmarks outside of them."""
+
+MIN_BODY_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of agents whose truth is known.
+
+    Parameters
+    ----------
+    evidence
+        `LandmarkResult.evidence`.
+    error_mm
+        Distance from the truth; infinite where the image does not show the landmark.
+    """
+
+    evidence: tuple[float, ...]
+    error_mm: float
+
+
+def calibrate(
+    pack_name: str, n_patients: int = 8, n_jobs: int = 1
+) -> Generator[Progress, None, ReliabilityStatement]:
+    """Yield progress, and fit and store the reliability of a pack.
+
+    Digital patients it did not learn from are searched whole, in part, and in the
+    published fields of view of breast and prostate.
+
+    Parameters
+    ----------
+    pack_name
+        Of agents that know landmarks of the digital patient.
+    n_patients
+        To search, from `FIRST_SEED` on.
+    n_jobs
+        Patients searched at once, in processes.
+
+    Raises
+    ------
+    PackError
+        If the pack is missing or its agents give no evidence.
+    InputError
+        If its answers are all right or all wrong.
+    """
+    folder = find_pack(pack_name)
+    card = read_card(folder)
+    if card.architecture != "midrl-dense":
+        msg = f"agents of architecture {card.architecture} give no evidence"
+        raise PackError(msg, folder)
+    seeds = range(FIRST_SEED, FIRST_SEED + n_patients)
+    answers: list[Answer] = []
+    n_threads = max(1, (os.cpu_count() or 1) // n_jobs)
+    yield Progress(0, n_patients, "searching digital patients")
+    # A forked process could hang on locks that torch's threads held.
+    with ProcessPoolExecutor(
+        n_jobs, get_context("spawn"), _begin_worker, (n_threads,)
+    ) as workers:
+        tasks = [workers.submit(answers_of, folder, seed) for seed in seeds]
+        for number, task in enumerate(tasks, start=1):
+            answers += task.result()
+            yield Progress(number, n_patients, f"{len(answers)} answers")
+    statement = fitted(answers, n_patients)
+    write_card(folder, card.model_copy(update={"reliability": statement}))
+    return statement
+
+
+def fitted(answers: list[Answer], n_patients: int) -> ReliabilityStatement:
+    """Return the reliability that fits the answers.
+
+    Raises
+    ------
+    InputError
+        If they are all right or all wrong.
+    """
+    from napari_midrl.agents.reliability import Reliability
+
+    errors = np.array([answer.error_mm for answer in answers])
+    evidence = [answer.evidence for answer in answers]
+    try:
+        found = Reliability.fitted(evidence, errors <= RIGHT_MM, errors <= THERE_MM)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return ReliabilityStatement(
+        means=found.means.round(5).tolist(),
+        scales=found.scales.round(5).tolist(),
+        weights=found.weights.round(5).tolist(),
+        bias=round(found.bias, 5),
+        reject_below=round(found.reject_below, 5),
+        fitted_to=(
+            f"{len(answers)} answers in {n_patients} digital patients from number "
+            f"{FIRST_SEED} on, {np.mean(errors <= RIGHT_MM):.0%} of them within "
+            f"{RIGHT_MM:g} mm; the rest farther off, or of landmarks that the image "
+            "does not show"
+        ),
+    )
+
+
+def answers_of(folder: Path, seed: int) -> list[Answer]:
+    """Return what agents answer on one digital patient, whole and in part."""
+    from napari_midrl.localizers.packs import localizer_of
+
+    pack = read_pack(folder)
+    # What was fitted before must not reject answers that the fit is to learn from.
+    bare = pack.card.model_copy(update={"reliability": None})
+    localizer = localizer_of(replace(pack, card=bare))
+    sex = draw_patient(seed).sex
+    regions = ("whole body", "prostate" if sex == "male" else "breast")
+    study, truth = finish(phantom_study(seed, regions=regions))
+    there = {mark.name: mark.position_lps_mm for mark in truth.landmarks}
+    rng = np.random.default_rng([seed, 3])
+    answers = []
+    for volume in study.volumes:
+        is_whole = volume.name.startswith("whole body")
+        parts = [cropped(volume, rng) for _ in range(CROPS if is_whole else 0)]
+        for shown in (volume, *parts):
+            settings = SearchSettings(seed=int(rng.integers(1000)))
+            for result in finish(localizer.localize(shown, settings)).results:
+                place = there.get(result.name)
+                error_mm = float("inf")
+                if place is not None and bool(shown.grid.contains(place)):
+                    found = result.position_lps_mm
+                    if found is None:
+                        continue
+                    error_mm = float(np.linalg.norm(np.subtract(found, place)))
+                elif result.position_lps_mm is None:
+                    continue
+                answers.append(Answer(result.evidence, error_mm))
+    return answers
+
+
+def cropped(volume: Volume, rng: np.random.Generator) -> Volume:
+    """Return a partial field of view of a volume, a slab more often than not.
+
+    At least a quarter of it is body.
+    """
+    size, spacing_mm = np.array(volume.grid.shape_ijk), volume.grid.spacing_mm
+    dark = 0.1 * float(volume.array.max())
+    while True:
+        edges_mm = np.exp(rng.uniform(np.log(90), np.log(400), 3))
+        if rng.random() < 0.6:
+            edges_mm[rng.integers(3)] = np.exp(rng.uniform(np.log(50), np.log(140)))
+        part = np.clip(np.round(edges_mm / spacing_mm).astype(int), 2, size)
+        first = np.array([rng.integers(0, n + 1) for n in size - part])
+        box = tuple(slice(a, a + n) for a, n in zip(first, part, strict=True))
+        array = volume.array[box]
+        if float(np.mean(array > dark)) > MIN_BODY_SHARE:  # type: ignore[operator]
+            break
+    affine = volume.grid.affine_lps.copy()
+    affine[:3, 3] = volume.grid.to_lps_mm(first)
+    i, j, k = (int(n) for n in part)
+    return replace(volume, array=array, grid=VoxelGrid((i, j, k), affine))
+
+
+def _begin_worker(n_threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(n_threads)
