@@ -17,6 +17,7 @@ from napari_midrl.io.landmarks import read_landmarks
 from napari_midrl.plugin import exports, scene
 from napari_midrl.plugin.movie import write_movie
 from napari_midrl.plugin.orientation import CORONAL, THREE_D
+from napari_midrl.plugin.result_table import STATE
 from napari_midrl.plugin.writers import save_landmarks, write_points
 
 pytestmark = pytest.mark.gui
@@ -33,7 +34,10 @@ def test_a_search_fills_table_layers_and_replay(searched, fakes):
     }
     assert not any("searching" in layer.name for layer in viewer.layers)
     assert cell(dock, 0, 0) == "heart"
-    assert cell(dock, 5, 5) == "not converged"
+    assert cell(dock, 5, STATE) == "not converged"
+    headers = dock.ui.results.table.horizontalHeaderItem
+    shown = {headers(n).text(): cell(dock, 0, n) for n in range(STATE)}
+    assert (shown["Agree"], shown["Sure"]) == ("95%", "90%")
     assert dock.ui.playback.play_button.isEnabled()
     assert "Found 5 of 6" in dock.ui.form.status.text()
     for layer in viewer.layers:

@@ -31,7 +31,16 @@ from napari_midrl.errors import InputError, OverwriteError
 if TYPE_CHECKING:
     from napari_midrl.data.trajectory import LandmarkResult
 
-COLUMNS = ("landmark", ">L mm", ">P mm", ">S mm", ">spread mm", ">agree", ">steps")
+COLUMNS = (
+    "landmark",
+    ">L mm",
+    ">P mm",
+    ">S mm",
+    ">spread mm",
+    ">agree",
+    ">sure",
+    ">steps",
+)
 NOTHING_FOUND = 1
 
 
@@ -119,4 +128,6 @@ def _row(result: LandmarkResult) -> tuple[object, ...]:
     lps = (None,) * 3 if position is None else tuple(f"{mm:.1f}" for mm in position)
     spread = None if isnan(result.spread_mm) else f"{result.spread_mm:.1f}"
     agreement = f"{result.agreement:.0%}"
-    return (result.name, *lps, spread, agreement, result.n_steps, result.state.value)
+    sure = None if result.confidence is None else f"{result.confidence:.0%}"
+    numbers = (spread, agreement, sure, result.n_steps)
+    return (result.name, *lps, *numbers, result.state.value)

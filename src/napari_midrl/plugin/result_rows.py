@@ -39,6 +39,8 @@ class ResultRow:
         Steps made.
     state
         In words.
+    confidence
+        0 to 1; None while the search runs, or if it is not known.
     """
 
     name: str
@@ -47,6 +49,7 @@ class ResultRow:
     agreement: float
     n_steps: int
     state: str
+    confidence: float | None = None
 
     def texts(self, frame: str) -> tuple[str, ...]:
         """Return the cells; `frame` is ``"LPS"`` or ``"RAS"``."""
@@ -58,7 +61,9 @@ class ResultRow:
             position = "  ".join(f"{round(float(x), 1) + 0:.1f}" for x in shown)
             spread = f"{self.spread_mm:.1f}"
         agreement = f"{self.agreement:.0%}"
-        return self.name, position, spread, agreement, str(self.n_steps), self.state
+        sure = NOTHING if self.confidence is None else f"{self.confidence:.0%}"
+        steps = str(self.n_steps)
+        return self.name, position, spread, agreement, sure, steps, self.state
 
 
 def row_of_result(result: LandmarkResult) -> ResultRow:
@@ -70,6 +75,7 @@ def row_of_result(result: LandmarkResult) -> ResultRow:
         result.agreement,
         result.n_steps,
         result.state.value,
+        result.confidence,
     )
 
 

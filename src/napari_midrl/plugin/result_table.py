@@ -34,15 +34,19 @@ _HEADERS = (
     "{frame} mm",
     "\N{PLUS-MINUS SIGN}mm",
     "Agree",
+    "Sure",
     "Steps",
     "State",
 )
-_WIDTHS = (0, 122, 40, 40, 38, 74)
+STATE = len(_HEADERS) - 1
+_WIDTHS = (0, 122, 36, 40, 34, 36, 70)
 _TOOLTIPS = (
     "Landmark sought, with its color everywhere in the window",
     "Position in the patient in mm, in the frame chosen above",
     "Root mean square distance of the starts from the position, in mm",
     "Share of the starts that ended together; while they walk, that have settled",
+    "Share of such answers that are within 5 mm, as far as computed patients tell;\n"
+    "that of the starts that agree for agents that were not calibrated",
     "Steps an agent took, the median over the starts",
     "Found, not converged, or outside the volume",
 )
@@ -55,7 +59,7 @@ _WALKING_COLOR = "#9AA3AD"
 
 
 class ResultTable(QWidget):
-    """Landmark, position, spread, agreement, steps and state.
+    """Landmark, position, spread, agreement, confidence, steps and state.
 
     Positions come in LPS mm and are shown in the frame the user picks.
     """
@@ -154,7 +158,7 @@ class ResultTable(QWidget):
             if item is None:
                 item = QTableWidgetItem()
                 self.table.setItem(n, column, item)
-                if 1 <= column <= 4:
+                if 0 < column < STATE:
                     item.setTextAlignment(
                         Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
                     )
@@ -162,7 +166,7 @@ class ResultTable(QWidget):
             item.setToolTip(f"{row.name}: {row.state}")
             if column == 0:
                 item.setIcon(color_icon(color_of(self._colors, row.name)))
-            elif column == 5:
+            elif column == STATE:
                 item.setForeground(QColor(state_color))
 
     def _on_cell_changed(self, row: int, column: int, *previous: int) -> None:
