@@ -22,8 +22,8 @@ def test_landmarks_are_written_and_shown(midrl, study_file, agents, study, tmp_p
     assert landmarks.model_sha256 == "ab" * 32
     assert landmarks.case_id == "case 7"
     rows = [line.split() for line in result.stdout.splitlines()]
-    assert ["AC", "-1.2", "2.5", "3.8", "0.5", "75%", "12", "found"] in rows
-    assert ["PC", *"----", "0%", "40", "not", "converged"] in rows
+    assert ["AC", "-1.2", "2.5", "3.8", "0.5", "75%", "90%", "12", "found"] in rows
+    assert ["PC", *"----", "0%", "-", "40", "not", "converged"] in rows
     assert "Not a medical device" in result.stderr
 
 
