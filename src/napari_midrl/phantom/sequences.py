@@ -35,9 +35,17 @@ FAT_PEAKS_PPM = (-3.80, -3.40, -2.60, -1.94, -0.39, 0.60)
 FAT_PEAK_SHARES = (0.087, 0.693, 0.128, 0.004, 0.039, 0.048)
 
 
-def spin_echo(t1: float, t2: float, *, tr: float, te: float) -> float:
-    """Return the signal of a spin echo, single or as the effective echo of a train."""
-    return float((1 - np.exp(-tr / t1)) * np.exp(-te / t2))
+def spin_echo(
+    t1: float, t2: float, *, tr: float, te: float, ti: float | None = None
+) -> float:
+    """Return the signal of a spin echo, single or as the effective echo of a train.
+
+    With an inversion `ti` ms before the excitation it is negative where T1 is long.
+    """
+    recovered = 1 - np.exp(-tr / t1)
+    if ti is not None:
+        recovered = 1 - 2 * np.exp(-ti / t1) + np.exp(-tr / t1)
+    return float(recovered * np.exp(-te / t2))
 
 
 def spoiled_gradient_echo(
@@ -74,6 +82,8 @@ class Contrast:
         Diffusion weighting.
     t_min
         Minutes after contrast agent; None before it.
+    ti
+        Inversion time of a spin echo, ms; None for no inversion.
     """
 
     kind: SequenceKind
@@ -83,6 +93,7 @@ class Contrast:
     fat_residual: float = 1.0
     b_value_s_mm2: float = 0.0
     t_min: float | None = None
+    ti: float | None = None
 
 
 DIXON_ECHOES_MS: dict[bool, tuple[float, float]] = {
@@ -190,7 +201,7 @@ def _one_pool(
 def _relaxed(contrast: Contrast, t1: float, t2: float, t2_star: float) -> float:
     """Return the signal of one pool per unit of protons."""
     if contrast.flip_deg is None:
-        return spin_echo(t1, t2, tr=contrast.tr, te=contrast.te)
+        return spin_echo(t1, t2, tr=contrast.tr, te=contrast.te, ti=contrast.ti)
     return spoiled_gradient_echo(
         t1, t2_star, tr=contrast.tr, te=contrast.te, flip_deg=contrast.flip_deg
     )
