@@ -2,34 +2,30 @@
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from typer.testing import CliRunner
 
-from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
 from napari_midrl.cli.main import app
-from napari_midrl.data.landmarks import Landmark, LandmarkSet
 from napari_midrl.data.progress import finish
 from napari_midrl.data.settings import SearchSettings
 from napari_midrl.data.volume import Volume
 from napari_midrl.errors import InputError, OverwriteError, PackError
 from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.io.coreset import read_coreset
-from napari_midrl.io.images import write_nifti
-from napari_midrl.io.landmarks import write_landmarks
-from napari_midrl.io.model_store import read_card, read_pack, write_pack
+from napari_midrl.io.model_store import read_card, read_pack
 from napari_midrl.localizers.packs import localizer_of
 from napari_midrl.training.dense_loop import DenseTrainingSettings
 from napari_midrl.training.views import ViewSettings
 from napari_midrl.workflows import finetune as module
-from napari_midrl.workflows.finetune import finetune, run_folder
-from napari_midrl.workflows.finetune_cases import Split, split_of
+from napari_midrl.workflows.finetune import finetune
+from napari_midrl.workflows.finetune_cases import Split, cases_in, split_of
+from napari_midrl.workflows.finetune_runs import discard, resumed, run_folder
 from napari_midrl.workflows.finetune_settings import FineTuneSettings, PlanProgress
+from tests.tiny_agents import write_cases, write_tiny_pack
 
-CONFIG = DenseQConfig(2, 4.0, (4, 4, 4), fine_channels=4, n_hidden=4)
 TRAINING = DenseTrainingSettings(
     n_updates=1,
     n_starts=4,
@@ -52,50 +48,15 @@ QUICK = FineTuneSettings(
 def parent(tmp_path_factory):
     """A pack of two landmarks that nobody taught."""
     folder = tmp_path_factory.mktemp("packs") / "tiny"
-    torch.manual_seed(0)
-    network = DenseQNetwork(CONFIG)
-    config = asdict(CONFIG)
-    del config["n_landmarks"]
-    statement = {"recipe": "tiny", "data": "none", "licence": "none", "seed": 0}
-    card = {
-        "name": "tiny",
-        "title": "Tiny",
-        "version": "1",
-        "description": "For tests.",
-        "architecture": "midrl-dense",
-        "config": config,
-        "landmarks": ["old", "older"],
-        "training": {**statement, "n_updates": 0, "seconds": 0.0},
-        "intended_use": "Tests.",
-        "limits": "All.",
-    }
-    write_pack(folder, card, {n: t.numpy() for n, t in network.state_dict().items()})
+    write_tiny_pack(folder)
     return folder
-
-
-def write_case(folder, seed, names):
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(seed)
-    affine = np.diag([4.0, 4.0, 4.0, 1.0])
-    affine[:3, 3] = (-30, 10, 200)
-    volume = Volume(
-        rng.integers(0, 900, (16, 16, 16)).astype(np.int16),
-        VoxelGrid((16, 16, 16), affine),
-        "noise",
-    )
-    write_nifti(volume, folder / "image.nii.gz")
-    places = affine[:3, 3] + rng.uniform(12, 48, (len(names), 3))
-    marks = [Landmark(n, tuple(p)) for n, p in zip(names, places.tolist(), strict=True)]
-    write_landmarks(LandmarkSet(tuple(marks)), folder / "landmarks.csv")
 
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory):
     """Four cases; one of them also places a landmark the pack knows."""
     folder = tmp_path_factory.mktemp("cases")
-    for number in range(4):
-        names = ["new", "newer", "old"] if number == 1 else ["new", "newer"]
-        write_case(folder / f"case-{number}", number, names)
+    write_cases(folder)
     return folder
 
 
@@ -306,6 +267,63 @@ def test_a_pack_that_comes_into_being_meanwhile_stays(parent, cases, tmp_path):
     with pytest.raises(OverwriteError, match="meanwhile"):
         finish(task)
     assert [path.name for path in out.iterdir()] == ["mine"]
+
+
+def test_a_closed_run_loses_no_update(parent, cases, tmp_path):
+    """Checkpoints come rarely; who pauses between them goes on from where it was."""
+    seldom = replace(QUICK, training=replace(TRAINING, checkpoint_every=1000))
+    interrupted(parent, cases, tmp_path / "c", 2, seldom)
+    task = finetune(str(parent), str(cases), str(tmp_path / "c"), seldom, resume=True)
+    reports = []
+    finish(task, reports.append)
+    assert [report.done for report in reports if report.metrics] == [3]
+    plan = next(r.plan for r in reports if isinstance(r, PlanProgress))
+    assert plan.n_updates == 3
+
+
+def test_the_record_is_enough_to_resume(made, parent, cases, tmp_path):
+    """Whoever goes on need not remember what was asked for."""
+    out = str(tmp_path / "child")
+    settings = replace(QUICK, landmarks=("new",), left_out=("case-0",))
+    interrupted(parent, cases, out, 1, settings)
+    pack, data, again = resumed(out)
+    assert (pack, data) == (str(parent), str(cases))
+    assert again == replace(settings, training=None)
+
+
+def test_two_processes_do_not_work_on_one_run(parent, cases, tmp_path):
+    out = str(tmp_path / "c")
+    interrupted(parent, cases, out, 1)
+    first = finetune(str(parent), str(cases), out, QUICK, resume=True)
+    next(first)
+    with pytest.raises(InputError, match="is at work"):
+        finish(finetune(str(parent), str(cases), out, QUICK, resume=True))
+    with pytest.raises(InputError, match="is at work"):
+        discard(run_folder(tmp_path / "c"))
+    first.close()
+    discard(run_folder(tmp_path / "c"))
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_case_that_is_left_out_may_be_broken(parent, cases, tmp_path):
+    for number in range(2):
+        (tmp_path / "cases" / f"case-{number}").mkdir(parents=True)
+        for path in (cases / f"case-{number}").iterdir():
+            (tmp_path / "cases" / f"case-{number}" / path.name).hardlink_to(path)
+    (tmp_path / "cases" / "broken").mkdir()
+    data = str(tmp_path / "cases")
+    settings = replace(QUICK, hold_out=("case-1",), left_out=("broken",))
+    done = finish(finetune(str(parent), data, str(tmp_path / "c"), settings))
+    assert done.plan.split == Split(("case-0",), ("case-1",))
+    with pytest.raises(InputError, match="all cases are left out"):
+        cases_in(data, ("broken", "case-0", "case-1"))
+
+
+@pytest.mark.parametrize("name", ["Mine", "my agents", ".x", "a" * 65, "x.training"])
+def test_a_name_that_a_card_refuses_is_refused_at_once(parent, cases, tmp_path, name):
+    """Not after twenty minutes, when the card is written."""
+    with pytest.raises(InputError, match="cannot be called"):
+        finish(finetune(str(parent), str(cases), str(tmp_path / name), QUICK))
 
 
 def test_landmarks_that_no_case_places_are_refused(parent, cases, tmp_path):

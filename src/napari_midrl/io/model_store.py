@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 CARD_NAME = "model.json"
 WEIGHTS_NAME = "weights.safetensors"
+PACK_NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
 MAX_CARD_BYTES = 2**20
 MAX_WEIGHTS_BYTES = 2**29
 
@@ -54,6 +55,8 @@ class TrainingStatement(BaseModel):
     versions: dict[str, str] = Field(default_factory=dict)
     note: str = ""
     """Where the making departed from the recipe."""
+    finished: str = ""
+    """When, as ISO 8601 in UTC; empty if nobody wrote it down."""
 
 
 class ArrangementStatement(BaseModel):
@@ -120,7 +123,7 @@ class ModelCard(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     schema_version: Literal[1] = 1
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    name: str = Field(pattern=rf"^{PACK_NAME}$")
     title: str
     version: str
     description: str
@@ -170,6 +173,11 @@ class Pack:
     tensors: Mapping[str, npt.NDArray[np.generic]]
 
 
+def user_packs() -> Path:
+    """Return the folder of the user's own packs, which need not exist."""
+    return Path(platformdirs.user_data_dir("napari-midrl")) / "packs"
+
+
 def pack_folders() -> dict[str, Path]:
     """Return the folders of all packs by name: shipped ones and the user's own.
 
@@ -178,12 +186,12 @@ def pack_folders() -> dict[str, Path]:
     on what lies in somebody's home. The user's own can still be given by its path.
     """
     shipped = Path(str(resources.files("napari_midrl"))) / "packs"
-    own = Path(platformdirs.user_data_dir("napari-midrl")) / "packs"
     folders: dict[str, Path] = {}
-    for parent in (own, shipped):
+    for parent in (user_packs(), shipped):
         if parent.is_dir():
             for folder in sorted(parent.iterdir()):
-                if (folder / CARD_NAME).is_file():
+                # A folder that begins with a dot is not finished.
+                if folder.name[0] != "." and (folder / CARD_NAME).is_file():
                     folders[folder.name] = folder
     return folders
 

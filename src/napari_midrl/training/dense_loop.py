@@ -126,7 +126,8 @@ def train_dense(
     PackError
         If the checkpoint in the folder is damaged or that of another training.
     TrainingError
-        If the weights no longer change, since no gradient is a finite number.
+        If the weights no longer change, since no gradient is a finite number, or a
+        checkpoint cannot be written.
     """
     state = _TrainingState(config, settings, initial)
     identity = identity_of(config, cases, settings, initial, past)
@@ -145,7 +146,13 @@ def train_dense(
             if state.n_done % settings.checkpoint_every == 0:
                 state.save(folder, identity)
         text = f"update {state.n_done}: loss {metrics['loss']:.4f}"
-        yield Progress(state.n_done, settings.n_updates, text, metrics)
+        try:
+            yield Progress(state.n_done, settings.n_updates, text, metrics)
+        except GeneratorExit:
+            # Who stops here goes on from here.
+            if folder is not None:
+                state.save(folder, identity)
+            raise
     if folder is not None:
         state.save(folder, identity)
     averaged: DenseQNetwork = state.averaged_net
@@ -338,7 +345,13 @@ class _TrainingState:
         return losses
 
     def save(self, folder: Path, identity: dict[str, str]) -> None:
-        """Write everything needed to go on; the old state stays until it is whole."""
+        """Write everything needed to go on; the old state stays until it is whole.
+
+        Raises
+        ------
+        TrainingError
+            If it cannot be written, such as on a full disk.
+        """
         tensors = {}
         for part in ("online_net", "target_net", "averaged_net"):
             for name, tensor in getattr(self, part).state_dict().items():
@@ -348,8 +361,12 @@ class _TrainingState:
                 tensors[f"optimizer.{index}.{name}"] = tensor.contiguous().clone()
         tensors["n_done"] = torch.tensor(self.n_done)
         unfinished = folder / "checkpoint.unfinished"
-        save_file(tensors, unfinished, metadata=identity)
-        unfinished.replace(folder / "checkpoint.safetensors")
+        try:
+            save_file(tensors, unfinished, metadata=identity)
+            unfinished.replace(folder / "checkpoint.safetensors")
+        except (OSError, SafetensorError) as error:
+            msg = f"no checkpoint could be written in {folder}: {error}"
+            raise TrainingError(msg) from error
 
     def restore(self, folder: Path, identity: dict[str, str]) -> None:
         """Go on from the checkpoint in the folder, if there is one.

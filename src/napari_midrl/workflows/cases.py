@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from napari_midrl.phantom.patient import draw_patient
 from napari_midrl.phantom.study import REGIONS, phantom_study
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Collection, Generator, Sequence
 
     from napari_midrl.data.landmarks import LandmarkSet
     from napari_midrl.data.volume import Volume
@@ -119,7 +120,11 @@ Case = FileCase | DigitalCase
 
 
 def find_cases(
-    data: str, regions: Sequence[str] = (), split: Split | None = None
+    data: str,
+    regions: Sequence[str] = (),
+    split: Split | None = None,
+    *,
+    left_out: Collection[str] = (),
 ) -> tuple[Case, ...]:
     """Return the cases that a folder or ``"phantom:FIRST-LAST"`` names.
 
@@ -136,6 +141,8 @@ def find_cases(
         Acquisitions of the digital patients; none means the whole body.
     split
         Cases of a data set to take; None takes all.
+    left_out
+        Names of cases that are not even looked at.
 
     Raises
     ------
@@ -155,9 +162,33 @@ def find_cases(
     if regions:
         msg = "regions are for digital patients (phantom:FIRST-LAST) only"
         raise InputError(msg, data)
-    folder = Path(data)
-    if is_dataset:
-        return _dataset_cases(folder, split)
+    makers = case_makers(Path(data), split)
+    return tuple(make() for name, make in makers.items() if name not in left_out)
+
+
+def case_makers(
+    folder: Path, split: Split | None = None
+) -> dict[str, Callable[[], FileCase]]:
+    """Return, by name, what makes each case of a folder or data set, or says why not.
+
+    Parameters
+    ----------
+    folder
+        As for `find_cases`.
+    split
+        Cases of a data set to take; None takes all.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder or no case in it.
+    """
+    if (folder / DATASET_NAME).is_file():
+        chosen = [c for c in read_dataset(folder).cases if split in (None, c.split)]
+        if not chosen:
+            msg = f"holds no case for {split}"
+            raise InputError(msg, folder / DATASET_NAME)
+        return {case.name: partial(_dataset_case, case) for case in chosen}
     if not folder.is_dir():
         msg = f"is no folder; give one, or digital patients as {PHANTOM}FIRST-LAST"
         raise InputError(msg, folder)
@@ -171,7 +202,7 @@ def find_cases(
                 f"each, or such files; landmark files end in {TRUTH_SUFFIXES}"
             )
             raise InputError(msg, folder)
-        return tuple(case_in(path) for path in inside)
+        return {path.name: partial(case_in, path) for path in inside}
     both = [path.name for path in inside if _landmark_files(path)]
     if both:
         msg = (
@@ -179,7 +210,7 @@ def find_cases(
             "move one of them"
         )
         raise InputError(msg, folder)
-    return (case_in(folder),)
+    return {folder.absolute().name: partial(case_in, folder)}
 
 
 def case_in(folder: Path) -> FileCase:
@@ -227,15 +258,6 @@ def file_case(
         msg = "holds no landmark with a position"
         raise LandmarkFileError(msg, landmark_file)
     return FileCase(name, landmark_file, truth, image_files, dicom_files)
-
-
-def _dataset_cases(folder: Path, split: Split | None) -> tuple[FileCase, ...]:
-    """Return the cases of a data set, in its order."""
-    chosen = [c for c in read_dataset(folder).cases if split in (None, c.split)]
-    if not chosen:
-        msg = f"holds no case for {split}"
-        raise InputError(msg, folder / DATASET_NAME)
-    return tuple(_dataset_case(case) for case in chosen)
 
 
 def _dataset_case(case: DatasetCase) -> FileCase:

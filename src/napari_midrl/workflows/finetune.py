@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import platformdirs
 
 from napari_midrl.data.progress import Progress
-from napari_midrl.errors import InputError, OverwriteError, PackError
-from napari_midrl.io.model_store import find_pack, pack_folders, read_pack
+from napari_midrl.errors import InputError, PackError
+from napari_midrl.io.model_store import find_pack, read_pack
+from napari_midrl.io.run_record import (
+    RECORD_NAME,
+    RunRecord,
+    claim,
+    read_record,
+    release,
+    write_record,
+)
 from napari_midrl.workflows.finetune_cases import cases_in, landmarks_in, split_of
 from napari_midrl.workflows.finetune_pack import (
     card_of,
     coreset_of,
     notes_on,
     write_whole,
+)
+from napari_midrl.workflows.finetune_runs import (
+    check_run,
+    history,
+    logged_seconds,
+    n_logged,
+    run_folder,
+    target_folder,
 )
 from napari_midrl.workflows.finetune_settings import (
     FineTuned,
@@ -50,30 +65,7 @@ if TYPE_CHECKING:
     from napari_midrl.io.model_store import Pack
     from napari_midrl.workflows.finetune_cases import Split
 
-PLAN_NAME = "plan.json"
 MIN_UPDATES = 20
-
-
-def target_folder(out: str) -> Path:
-    """Return where a new pack goes: a path as it is, a name into the user's store.
-
-    Raises
-    ------
-    OverwriteError
-        If there is something already, or a pack of that name.
-    """
-    is_name = not any(mark in out for mark in ("/", os.sep))
-    store = Path(platformdirs.user_data_dir("napari-midrl")) / "packs"
-    target = store / out if is_name else Path(out)
-    if target.exists() or (is_name and out in pack_folders()):
-        msg = "exists already and was kept; choose another name"
-        raise OverwriteError(msg, target)
-    return target
-
-
-def run_folder(target: Path) -> Path:
-    """Return where checkpoints are while a pack is being made."""
-    return target.with_name(f"{target.name}.training")
 
 
 def finetune(
@@ -87,9 +79,9 @@ def finetune(
 ) -> Generator[Progress, None, FineTuned]:
     """Yield progress and return the new pack.
 
-    A generator that is closed or killed leaves a checkpoint beside the place of the
-    new pack; with `resume` it goes on from there. The pack itself appears whole, in
-    one step, and nothing is ever replaced.
+    A generator that is closed leaves a checkpoint beside the place of the new pack,
+    one that is killed its latest one; with `resume` it goes on from there. The pack
+    itself appears whole, in one step, and nothing is ever replaced.
 
     Parameters
     ----------
@@ -119,12 +111,31 @@ def finetune(
     TrainingError
         If the weights no longer change.
     """
-    begun = time.perf_counter()
     settings = settings or FineTuneSettings()
     target = target_folder(out)
     work = Work(_parent(pack_name), settings, run_folder(target))
-    _check_run(work.folder, resume=resume)
-    found = cases_in(data)
+    check_run(work.folder, resume=resume)
+    try:
+        return (yield from _made(work, data, target, stop, resume=resume))
+    finally:
+        if work.is_claimed:
+            release(work.folder)
+
+
+def _made(
+    work: Work,
+    data: str,
+    target: Path,
+    stop: Callable[[], bool],
+    *,
+    resume: bool,
+) -> Generator[Progress, None, FineTuned]:
+    """Yield progress and return the new pack, step by step."""
+    begun = time.perf_counter()
+    settings = work.settings
+    if resume:
+        _claim(work)
+    found = cases_in(data, settings.left_out)
     split = split_of(data, found, settings.hold_out, settings.seed)
     learned_from = [case for case in found if case.name in split.train]
     work.landmarks = landmarks_in(learned_from, settings.landmarks)
@@ -132,7 +143,8 @@ def finetune(
     yield from read_cases(work, found, split)
     yield from recall(work)
     before, seconds = yield from rows_before(work)
-    plan = yield from _planned(work, split, seconds, begun, resume=resume)
+    asked = _Asked(data, split, seconds, begun, resume)
+    plan = yield from _planned(work, asked)
     yield PlanProgress(0, plan.n_updates, "ready to learn", plan=plan)
     network, n_done, history = yield from _learned(work, plan, stop)
     after = yield from rows_of_agents(
@@ -140,7 +152,7 @@ def finetune(
     )
     rows = (*before, *after)
     card = card_of(work, target.name, plan, n_done, rows, history)
-    card["training"]["seconds"] = round(_logged_seconds(work.folder), 1)
+    card["training"]["seconds"] = round(logged_seconds(work.folder), 1)
     kept = coreset_of(work, network)
     write_whole(target, card, network, kept)
     shutil.rmtree(work.folder, ignore_errors=True)
@@ -156,61 +168,86 @@ def _parent(pack_name: str) -> Pack:
     return pack
 
 
-def _check_run(folder: Path, *, resume: bool) -> None:
-    has_plan = (folder / PLAN_NAME).exists()
-    if has_plan and not resume:
-        msg = "holds an interrupted fine-tuning; resume it, or remove the folder"
-        raise InputError(msg, folder)
-    if resume and not has_plan:
-        msg = "there is no interrupted fine-tuning to go on with"
-        raise InputError(msg, folder)
+def _claim(work: Work) -> None:
+    claim(work.folder)
+    work.is_claimed = True
 
 
-def _planned(
-    work: Work, split: Split, seconds: float, begun: float, *, resume: bool
-) -> Generator[Progress, None, Plan]:
+@dataclass(frozen=True)
+class _Asked:
+    """What a plan depends on besides the work: data, split, and the time spent."""
+
+    data: str
+    split: Split
+    table_seconds: float
+    begun: float
+    resume: bool
+
+
+def _planned(work: Work, asked: _Asked) -> Generator[Progress, None, Plan]:
     """Return the plan: measured, or that of the run that is resumed."""
+    if asked.resume:
+        return _plan_of(work, asked, _same_run(work, asked.split))
+    yield Progress(0, 0, "measuring how long an update takes")
+    record = _new_record(work, asked, *_n_updates(work, asked))
+    work.folder.mkdir(parents=True, exist_ok=True)
+    _claim(work)
+    check_run(work.folder, resume=False)
+    write_record(record, work.folder)
+    return _plan_of(work, asked, record)
+
+
+def _n_updates(work: Work, asked: _Asked) -> tuple[int, float]:
+    """Return how many updates there is time for, and how long each takes."""
     from napari_midrl.training.dense_loop import seconds_per_update
 
-    path = work.folder / PLAN_NAME
-    mine = _identity(work, split)
-    if resume:
-        theirs = json.loads(path.read_text(encoding="utf-8"))
-        for name, value in mine.items():
-            if theirs.get(name) != value:
-                msg = f"is of a fine-tuning with {name} {theirs.get(name)}, not {value}"
-                raise PackError(msg, path)
-        return Plan(
-            split,
-            work.landmarks,
-            work.new,
-            theirs["n_updates"],
-            theirs["seconds_per_update"],
-            theirs["n_updates"] * theirs["seconds_per_update"] + seconds,
-        )
-    yield Progress(0, 0, "measuring how long an update takes")
     settings, network = training_of(work, 1000), grown_network(work)
     each = seconds_per_update(network.config, work.cases, settings, network, work.past)
-    n_updates = work.settings.n_updates
-    if n_updates is None:
-        assert work.settings.minutes is not None
-        # What was spent so far, and a table like the first at the end. Measuring on
-        # the way takes a fifth of a table every tenth of the way.
-        left = 60 * work.settings.minutes - (time.perf_counter() - begun) - 3 * seconds
-        n_updates = int(left / each)
-        if n_updates < MIN_UPDATES:
-            msg = (
-                f"{work.settings.minutes:g} minutes are enough for {max(0, n_updates)}"
-            )
-            msg += f" updates of {each:.1f} s; at least {MIN_UPDATES} are needed"
-            raise InputError(msg)
-    work.folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({**mine, "n_updates": n_updates, "seconds_per_update": each})
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
-    total = n_updates * each + 3 * seconds
-    return Plan(split, work.landmarks, work.new, n_updates, each, total)
+    if work.settings.n_updates is not None:
+        return work.settings.n_updates, each
+    assert work.settings.minutes is not None
+    # What was spent so far, and a table like the first at the end. Measuring on
+    # the way takes a fifth of a table every tenth of the way.
+    spent = time.perf_counter() - asked.begun
+    n_updates = int(
+        (60 * work.settings.minutes - spent - 3 * asked.table_seconds) / each
+    )
+    if n_updates < MIN_UPDATES:
+        msg = f"{work.settings.minutes:g} minutes are enough for {max(0, n_updates)}"
+        msg += f" updates of {each:.1f} s; at least {MIN_UPDATES} are needed"
+        raise InputError(msg)
+    return n_updates, each
+
+
+def _plan_of(work: Work, asked: _Asked, record: RunRecord) -> Plan:
+    """Return the plan of a run; of one that is resumed, the time that is left."""
+    each, n_updates = record.seconds_per_update, record.n_updates
+    n_left = n_updates - n_logged(work.folder)
+    return Plan(
+        asked.split,
+        work.landmarks,
+        work.new,
+        n_updates,
+        each,
+        n_left * each + 3 * asked.table_seconds,
+    )
+
+
+def _same_run(work: Work, split: Split) -> RunRecord:
+    """Return the record of the run that is resumed.
+
+    Raises
+    ------
+    PackError
+        If it is of another fine-tuning.
+    """
+    record = read_record(work.folder)
+    theirs = record.model_dump()
+    for name, value in _identity(work, split).items():
+        if theirs[name] != value:
+            msg = f"is of a fine-tuning with {name} {theirs[name]}, not {value}"
+            raise PackError(msg, work.folder / RECORD_NAME)
+    return record
 
 
 def _identity(work: Work, split: Split) -> dict[str, Any]:
@@ -218,12 +255,28 @@ def _identity(work: Work, split: Split) -> dict[str, Any]:
     settings = work.settings
     return {
         "parent": work.pack.card.weights_sha256,
-        "train": list(split.train),
-        "held_out": list(split.held_out),
-        "landmarks": list(work.landmarks),
+        "train": split.train,
+        "held_out": split.held_out,
+        "landmarks": work.landmarks,
         "replay_share": settings.replay_share,
         "seed": settings.seed,
     }
+
+
+def _new_record(work: Work, asked: _Asked, n_updates: int, each: float) -> RunRecord:
+    settings = work.settings
+    return RunRecord(
+        **_identity(work, asked.split),
+        pack=str(work.pack.folder.absolute()),
+        data=str(Path(asked.data).absolute()),
+        left_out=settings.left_out,
+        carries_cases=settings.carries_cases,
+        n_starts=settings.n_starts,
+        n_patients=settings.n_patients,
+        n_updates=n_updates,
+        seconds_per_update=each,
+        begun=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def _learned(
@@ -248,12 +301,12 @@ def _learned(
             best = best_in(work.folder, grown_network(work))
             if best is not None:
                 training.close()
-                return best.network, best.n_updates, _history(work.folder)
+                return best.network, best.n_updates, history(work.folder)
         try:
             progress = next(training)
         except StopIteration as done:
             network: DenseQNetwork = done.value
-            return network, n_done, _history(work.folder)
+            return network, n_done, history(work.folder)
         yield progress
 
 
@@ -286,33 +339,3 @@ def _measured(
         "held_out_mean_mm": float(filled.mean()),
         "held_out_wrong": float(np.mean(wrong)),
     }
-
-
-def _lines(folder: Path) -> list[dict[str, float]]:
-    """Return the log, one entry per update, those made twice once."""
-    entries: dict[int, dict[str, float]] = {}
-    path = folder / "log.jsonl"
-    if not path.exists():
-        return []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            # The interruption came in the middle of a line.
-            continue
-        entries[entry["update"]] = entry
-    return list(entries.values())
-
-
-def _history(folder: Path) -> list[dict[str, float]]:
-    """Return what was measured on the way."""
-    names = ("update", "held_out_median_mm", "held_out_mean_mm", "held_out_wrong")
-    return [
-        {name: round(entry[name], 4) for name in names}
-        for entry in _lines(folder)
-        if "held_out_median_mm" in entry
-    ]
-
-
-def _logged_seconds(folder: Path) -> float:
-    return sum(entry["seconds"] for entry in _lines(folder))

@@ -87,15 +87,19 @@ class QuickPatient(DigitalCase):
         return (yield from phantom_study(self.seed, quick=True))
 
 
-def cases_in(data: str) -> tuple[FileCase, ...]:
-    """Return the cases of a folder or data set.
+def cases_in(data: str, left_out: Sequence[str] = ()) -> tuple[FileCase, ...]:
+    """Return the cases of a folder or data set, but those left out.
 
     Raises
     ------
     InputError
         As `find_cases`; also for digital patients, which agents know already.
     """
-    cases = [case for case in find_cases(data) if isinstance(case, FileCase)]
+    every = find_cases(data, left_out=left_out)
+    cases = [case for case in every if isinstance(case, FileCase)]
+    if not cases and left_out:
+        msg = "all cases are left out"
+        raise InputError(msg, data)
     if not cases:
         msg = "fine-tuning needs cases of files, not digital patients"
         raise InputError(msg, data)
@@ -154,7 +158,7 @@ def split_of(
     if hold_out is None:
         hold_out = DEFAULT_SHARE
     if isinstance(hold_out, float | int):
-        held_out = _drawn(names, float(hold_out), seed)
+        held_out = drawn(names, float(hold_out), seed)
     else:
         held_out = set(hold_out)
     strangers = sorted(held_out - set(names))
@@ -170,7 +174,7 @@ def split_of(
         raise InputError(str(error), data) from error
 
 
-def _drawn(names: Sequence[str], share: float, seed: int) -> set[str]:
+def drawn(names: Sequence[str], share: float, seed: int) -> set[str]:
     """Return names to hold out; at least one if any are to be."""
     if not 0 <= share < 1:
         msg = f"the share to hold out must be 0 to 1, got {share}"

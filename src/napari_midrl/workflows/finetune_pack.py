@@ -8,6 +8,7 @@ import platform
 import secrets
 import shutil
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,6 +96,7 @@ def card_of(
             "seed": work.settings.seed,
             "n_updates": n_done,
             "seconds": 0.0,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": _settings_in_card(work, plan),
             "versions": {
                 "python": platform.python_version(),

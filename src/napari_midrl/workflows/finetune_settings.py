@@ -25,6 +25,8 @@ class FineTuneSettings:
         To learn, of those the cases place; None means all.
     hold_out
         Share of the cases, or their names; see `split_of`.
+    left_out
+        Names of cases that are neither learned from nor held out.
     minutes
         For everything, tables included; None if the number of updates is given.
     n_updates
@@ -53,6 +55,7 @@ class FineTuneSettings:
 
     landmarks: tuple[str, ...] | None = None
     hold_out: float | tuple[str, ...] | None = None
+    left_out: tuple[str, ...] = ()
     minutes: float | None = 20.0
     n_updates: int | None = None
     replay_share: float = 0.25

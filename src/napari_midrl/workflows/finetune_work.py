@@ -52,6 +52,7 @@ class Work:
     constellations: tuple[Constellation, ...] = ()
     past: Past | None = None
     coreset: tuple[StoredCase, ...] = ()
+    is_claimed: bool = False
 
     @property
     def old(self) -> tuple[str, ...]:
