@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import signal
-from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_midrl.cli.arguments import Seed
-from napari_midrl.cli.console import print_line, print_table, progress_bar, say, warn
+from napari_midrl.cli.console import print_line, print_table, say, warn
+from napari_midrl.cli.finetune_driver import (
+    Reports,
+    driven,
+    put,
+    shown,
+    stopped_by_interrupt,
+)
+from napari_midrl.cli.steering import Steering
 from napari_midrl.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from napari_midrl.data.progress import Progress
     from napari_midrl.evaluation.before_after import Row
-    from napari_midrl.workflows.finetune_settings import Plan
 
 COLUMNS = (
     *("cases", "landmark", "agents", ">n", ">mean mm", ">median", ">90 %"),
@@ -28,12 +30,14 @@ COLUMNS = (
 
 
 def finetune(
-    pack: Annotated[str, typer.Option(help="Agents to begin with; they stay.")],
-    cases: Annotated[
-        Path,
-        typer.Option(help="Folder of cases with landmarks, as for evaluate."),
-    ],
     out: Annotated[str, typer.Option(help="Name of the new agents, or a folder.")],
+    pack: Annotated[
+        str | None, typer.Option(help="Agents to begin with; they stay.")
+    ] = None,
+    cases: Annotated[
+        Path | None,
+        typer.Option(help="Folder of cases with landmarks, as for evaluate."),
+    ] = None,
     hold_out: Annotated[
         str | None,
         typer.Option(
@@ -41,6 +45,10 @@ def finetune(
             help="Share of the cases to hold out, or a file of their names, one per "
             "line; default what a data set says, else a fifth.",
         ),
+    ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a case not to use at all; may be repeated."),
     ] = None,
     landmark: Annotated[
         list[str] | None,
@@ -62,7 +70,11 @@ def finetune(
     ] = False,
     seed: Seed = 0,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on after an interruption.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on after an interruption; only --out is needed with it.",
+        ),
     ] = False,
     finish_now: Annotated[
         bool,
@@ -70,42 +82,97 @@ def finetune(
             "--finish-now", help="With --resume: take the best weights so far."
         ),
     ] = False,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan", help="Say what would be learned and how long it takes; end then."
+        ),
+    ] = False,
+    progress: Annotated[
+        Reports,
+        typer.Option(help="json: every report as a line of JSON on stdout."),
+    ] = Reports.TEXT,
+    steer: Annotated[
+        bool,
+        typer.Option(
+            "--steer",
+            help="For programs: obey lines on stdin, pause or finish; its end pauses.",
+        ),
+    ] = False,
 ) -> None:
     """Teach agents landmarks of your own cases; the old ones are rehearsed.
 
     Interrupt once to stop early and keep the best weights so far.
     """
-    from napari_midrl.data.progress import finish
     from napari_midrl.workflows.finetune import finetune as teach
+    from napari_midrl.workflows.finetune_runs import (
+        resumed,
+        run_folder,
+        target_folder,
+    )
     from napari_midrl.workflows.finetune_settings import FineTuneSettings
 
-    if minutes is None and updates is None:
-        minutes = 20.0
-    elif minutes is not None and updates is not None:
+    steering = Steering() if steer else None
+    with stopped_by_interrupt() as stop, shown(progress) as show:
+
+        def finish_early() -> bool:
+            return finish_now or stop() or bool(steering and steering.wants_finish)
+
+        if resume and pack is None and cases is None:
+            pack, data, settings = resumed(out)
+        else:
+            pack, data = _both(pack, cases)
+            settings = FineTuneSettings(
+                landmarks=tuple(landmark) if landmark else None,
+                hold_out=_held_out(hold_out),
+                left_out=tuple(leave_out or ()),
+                minutes=_minutes(minutes, updates),
+                n_updates=updates,
+                replay_share=0.0 if no_replay else FineTuneSettings.replay_share,
+                carries_cases=not no_coreset,
+                seed=seed,
+            )
+        task = teach(pack, data, out, settings, resume=resume, stop=finish_early)
+        done = driven(task, show, steering, only_plan=plan)
+    if done is None:
+        _tell_stopped(
+            run_folder(target_folder(out)), progress, only_plan=plan and not resume
+        )
+    elif progress is Reports.JSON:
+        put(done)
+    else:
+        warn(done.notes)
+        print_table(COLUMNS, map(_row, done.rows))
+        print_line(str(done.folder))
+
+
+def _tell_stopped(folder: Path, progress: Reports, *, only_plan: bool) -> None:
+    """Say whether the run can be resumed; of a mere plan nothing is left."""
+    from napari_midrl.io.run_record import has_record
+    from napari_midrl.workflows.finetune_reports import Paused
+    from napari_midrl.workflows.finetune_runs import discard
+
+    if only_plan:
+        discard(folder)
+    can_resume = has_record(folder)
+    if progress is Reports.JSON:
+        put(Paused(can_resume))
+    elif not only_plan:
+        say("paused; --resume goes on" if can_resume else "stopped; nothing is kept")
+
+
+def _both(pack: str | None, cases: Path | None) -> tuple[str, str]:
+    if pack is None or cases is None:
+        msg = "give --pack and --cases; only --resume goes without both"
+        raise InputError(msg)
+    return pack, str(cases)
+
+
+def _minutes(minutes: float | None, updates: int | None) -> float | None:
+    if minutes is not None and updates is not None:
         msg = "give --minutes or --updates, not both"
         raise InputError(msg)
-    settings = FineTuneSettings(
-        landmarks=tuple(landmark) if landmark else None,
-        hold_out=_held_out(hold_out),
-        minutes=minutes,
-        n_updates=updates,
-        replay_share=0.0 if no_replay else FineTuneSettings.replay_share,
-        carries_cases=not no_coreset,
-        seed=seed,
-    )
-    with _stopped_by_interrupt() as stop, progress_bar() as show:
-        task = teach(
-            pack,
-            str(cases),
-            out,
-            settings,
-            resume=resume,
-            stop=lambda: finish_now or stop(),
-        )
-        done = finish(task, _announced(show))
-    warn(done.notes)
-    print_table(COLUMNS, map(_row, done.rows))
-    print_line(str(done.folder))
+    return 20.0 if minutes is None and updates is None else minutes
 
 
 def _held_out(text: str | None) -> float | tuple[str, ...] | None:
@@ -128,59 +195,6 @@ def _held_out(text: str | None) -> float | tuple[str, ...] | None:
         msg = f"is neither a share nor a readable file of names: {error}"
         raise InputError(msg, text) from error
     return tuple(line.strip() for line in lines if line.strip())
-
-
-@contextmanager
-def _stopped_by_interrupt() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether the user interrupted; the second time ends."""
-    wanted = False
-
-    def stop(*_: Any) -> None:
-        nonlocal wanted
-        wanted = True
-        signal.signal(signal.SIGINT, before)
-        say("stopping; the best weights so far are kept. Again to interrupt.")
-
-    try:
-        before = signal.signal(signal.SIGINT, stop)
-    except ValueError:
-        # Not the main thread, such as in a test; then nobody presses Ctrl-C here.
-        yield lambda: False
-        return
-    try:
-        yield lambda: wanted
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _announced(
-    show: Callable[[Progress], None] | None,
-) -> Callable[[Progress], None]:
-    """Return what shows progress, and prints the plan and what was measured."""
-    from napari_midrl.workflows.finetune_settings import PlanProgress
-
-    def announce(report: Progress) -> None:
-        if isinstance(report, PlanProgress) and report.plan is not None:
-            for line in _in_words(report.plan):
-                say(line)
-        measured = (report.metrics or {}).get("held_out_median_mm")
-        if measured is not None:
-            say(f"{report.text}; held-out median {measured:.1f} mm")
-        if show is not None:
-            show(report)
-
-    return announce
-
-
-def _in_words(plan: Plan) -> Iterator[str]:
-    new = f", new: {', '.join(plan.new_landmarks)}" if plan.new_landmarks else ""
-    yield f"landmarks: {', '.join(plan.landmarks)}{new}"
-    yield f"learned from: {', '.join(plan.split.train)}"
-    yield f"held out: {', '.join(plan.split.held_out) or 'none'}"
-    yield (
-        f"{plan.n_updates} updates of {plan.seconds_per_update:.2f} s: about "
-        f"{plan.seconds / 60:.0f} minutes"
-    )
 
 
 def _row(row: Row) -> tuple[object, ...]:

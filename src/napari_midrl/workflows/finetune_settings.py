@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from napari_midrl.workflows.finetune_cases import Split
 
 
+PAUSE, FINISH = "pause", "finish"
+"""What can be said to a fine-tuning in another process, a line each."""
+
+
 @dataclass(frozen=True)
 class FineTuneSettings:
     """What a user may choose.
