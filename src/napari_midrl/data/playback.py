@@ -79,11 +79,22 @@ class Playback:
         return np.flatnonzero(chosen)
 
 
-def playback_of(trajectories: Sequence[Trajectory]) -> Playback:
-    """Return the trajectories on one clock; no trajectories give no frames."""
+def playback_of(
+    trajectories: Sequence[Trajectory], *, least_frames: int = 0
+) -> Playback:
+    """Return the trajectories on one clock; no trajectories give no frames.
+
+    Parameters
+    ----------
+    trajectories
+        Walks.
+    least_frames
+        Frames to have at least, for a clock that is shared with longer walks.
+    """
     landmarks = tuple(dict.fromkeys(walk.landmark for walk in trajectories))
     n_positions = np.array([walk.n_steps + 1 for walk in trajectories], dtype=np.int64)
     n_frames = int(n_positions.max()) + 1 if len(trajectories) else 0
+    n_frames = max(n_frames, least_frames) if n_frames else 0
     shape = (len(trajectories), n_frames)
     positions_lps_mm = np.empty((*shape, 3))
     box_sizes_mm = np.empty((*shape, 3))

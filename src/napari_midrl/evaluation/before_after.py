@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isnan
+from dataclasses import fields as dataclass_fields
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
 from napari_midrl.evaluation.cells import ALL
 from napari_midrl.evaluation.metrics import summarize_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari_midrl.evaluation.findings import Finding
 
@@ -86,3 +87,21 @@ def as_plain(row: Row) -> dict[str, Any]:
         name: None if isinstance(value, float) and isnan(value) else value
         for name, value in vars(row).items()
     }
+
+
+def row_of_plain(fields: Mapping[str, Any]) -> Row:
+    """Return the row of what `as_plain` gave.
+
+    Raises
+    ------
+    TypeError
+        If a field is missing or strange.
+    """
+    known: dict[str, Any] = {n: nan if v is None else v for n, v in fields.items()}
+    row = Row(**known)
+    for field in dataclass_fields(Row):
+        value = getattr(row, field.name)
+        if isinstance(value, str) != (field.type == "str"):
+            msg = f"{field.name} must be {field.type}, got {value!r}"
+            raise TypeError(msg)
+    return row

@@ -14,14 +14,16 @@ from napari_midrl.io.annotation_file import read_annotations
 from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.removal import remove_layers
 from napari_midrl.plugin.world import METADATA_KEY
+from napari_midrl.workflows.annotation_cases import CaseRow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari.layers import Layer
 
     from napari_midrl.data.study import Study
     from napari_midrl.data.volume import Volume
     from napari_midrl.plugin.annotate_dock import AnnotateDock
-    from napari_midrl.workflows.annotation_cases import CaseRow
     from napari_midrl.workflows.rank_cases import RankedCase
 
 
@@ -49,6 +51,28 @@ class Cases:
         self._box.rank_clicked.connect(self.rank)
         self._box.case_chosen.connect(self.open)
         self._box.dataset_clicked.connect(self._on_dataset)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of cases that is listed; None if none is."""
+        return self._folder
+
+    def annotated(self) -> tuple[CaseRow, ...]:
+        """Return the cases with something placed: those listed, and the open one."""
+        session, volume = self._dock.session, self._dock.volume
+        here = None if session is None else session.path
+        rows = [row for row in self._box.value() if row.file and row.file != here]
+        if session is not None and volume is not None:
+            rows.append(
+                CaseRow(
+                    _case_name(self._box.value(), session.path, volume),
+                    _image_of(self._box.value(), session.path, volume),
+                    session.annotations.progress,
+                    session.path,
+                    session.image.name,
+                )
+            )
+        return tuple(row for row in rows if row.problem or row.count.n_placed)
 
     def show(self, folder: Path) -> None:
         """List the cases of a folder and how far the reader is with each."""
@@ -216,6 +240,17 @@ class Cases:
         folder = QFileDialog.getExistingDirectory(self._dock, "Folder for the data set")
         if folder:
             self.write_dataset(Path(folder))
+
+
+def _case_name(rows: Sequence[CaseRow], path: Path, volume: Volume) -> str:
+    listed = next((row for row in rows if row.file == path), None)
+    return volume.name if listed is None else listed.name
+
+
+def _image_of(rows: Sequence[CaseRow], path: Path, volume: Volume) -> Path:
+    """Return what to open for the volume; a computed one has no file."""
+    listed = next((row for row in rows if row.file == path), None)
+    return Path(volume.provenance.source) if listed is None else listed.images
 
 
 def annotated_volume(row: CaseRow, study: Study) -> Volume:

@@ -55,3 +55,13 @@ def rgba(color: str, alpha: float = 1.0) -> tuple[float, float, float, float]:
     """Return a ``"#RRGGBB"`` color as four numbers from 0 to 1."""
     red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
     return red, green, blue, alpha
+
+
+def faded(colors: Mapping[str, str], share: float = 0.55) -> Colors:
+    """Return the colors mixed with this share of gray, for what is not the point."""
+    return {name: _mixed(color, share) for name, color in colors.items()}
+
+
+def _mixed(color: str, share: float) -> str:
+    own = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(c * (1 - share) + 0x60 * share):02X}" for c in own)

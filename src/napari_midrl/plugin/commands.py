@@ -16,6 +16,7 @@ from napari_midrl.plugin.views import show_standard_view
 
 DOCK = "MIDRL: search"
 ANNOTATE_DOCK = "MIDRL: annotate"
+FINETUNE_DOCK = "MIDRL: fine-tune"
 
 
 def open_dock() -> None:
@@ -26,6 +27,11 @@ def open_dock() -> None:
 def open_annotate_dock() -> None:
     """Open the annotation dock in the current viewer."""
     _viewer().window.add_plugin_dock_widget(PLUGIN, ANNOTATE_DOCK)
+
+
+def open_finetune_dock() -> None:
+    """Open the fine-tuning dock in the current viewer."""
+    _viewer().window.add_plugin_dock_widget(PLUGIN, FINETUNE_DOCK)
 
 
 def view_axial() -> None:

@@ -64,3 +64,15 @@ def load_preferences() -> Preferences:
         reader=annotate.reader,
         protocol=annotate.protocol,
     )
+
+
+def default_pack() -> str:
+    """Return the name of the pack that docks begin with; empty for the first one."""
+    return load_preferences().default_pack
+
+
+def use_by_default(pack_name: str) -> None:
+    """Let docks begin with this pack; napari keeps that in its settings."""
+    from napari.settings import get_plugin_settings
+
+    get_plugin_settings(PLUGIN).search.default_pack = pack_name

@@ -206,6 +206,8 @@ class ReplayScene:
         By landmark.
     options
         What is drawn.
+    label
+        Put behind the names of the layers, where there are several replays.
     """
 
     def __init__(
@@ -214,6 +216,8 @@ class ReplayScene:
         playback: Playback,
         colors: Colors,
         options: ReplayOptions,
+        *,
+        label: str = "",
     ) -> None:
         self._viewer = viewer
         self._playback = playback
@@ -225,6 +229,8 @@ class ReplayScene:
         self._boxes = self._make_boxes(agents)
         self._trails = self._make_trails(agents)
         for layer in (self._trails, self._boxes, self._agents):
+            if label:
+                layer.name = f"{layer.name} ({label})"
             add_quietly(viewer, layer)
         self._boxes.visible = options.boxes
         self._trails.visible = options.trails

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import partial, update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,13 @@ from napari_midrl.plugin.exports import (
 from napari_midrl.plugin.layers import landmarks_layer, show_points
 from napari_midrl.plugin.movie import movie_frames, write_movie
 from napari_midrl.plugin.orientation import STANDARD_VIEWS, StandardView
+from napari_midrl.plugin.pack_news import news
 from napari_midrl.plugin.points import is_edited, landmarks_of_points
-from napari_midrl.plugin.preferences import Preferences, load_preferences
+from napari_midrl.plugin.preferences import (
+    Preferences,
+    default_pack,
+    load_preferences,
+)
 from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.removal import remove_layers
 from napari_midrl.plugin.replay import Replay
@@ -141,6 +147,7 @@ class SearchDock(QWidget):
         self._movie.ended.connect(self._on_movie_ended)
         self.replay.player.frame_changed.connect(self._on_replayed)
         self.replay.player.playing_changed.connect(self._on_replayed)
+        news.changed.connect(self._on_pack_news)
 
     def _show_preferences(self) -> None:
         chosen = self._preferences
@@ -160,6 +167,12 @@ class SearchDock(QWidget):
             self.ui.form.show_status(error_text(error), error=True)
         else:
             self.ui.form.set_packs(packs, self._preferences.default_pack)
+
+    def _on_pack_news(self) -> None:
+        """Offer new packs at once, and begin with the one that is in use now."""
+        self._preferences = replace(self._preferences, default_pack=default_pack())
+        if not self.is_running:
+            self._show_packs()
 
     def _set_up_viewer(self) -> None:
         viewer = self._viewer
@@ -547,6 +560,7 @@ class SearchDock(QWidget):
             return
         self._closed = True
         self.cancel()
+        news.changed.disconnect(self._on_pack_news)
         self.replay.close()
         self._volumes.close()
         self._surroundings.release()

@@ -107,7 +107,7 @@ def export_dataset(
     cases: list[DatasetCase] = []
     for row, document in zip(used, documents, strict=True):
         table = tables / f"{len(cases) + 1:03}.csv"
-        write_landmarks(_landmarks(document, row.name), table)
+        write_landmarks(protocol_landmarks(document, row.name), table)
         images = (_image_of(row, document),)
         sha256 = document.image.sha256
         cases.append(DatasetCase(row.name, splits[row.name], table, images, sha256))
@@ -149,7 +149,7 @@ def _document(row: CaseRow, protocol: LandmarkProtocol) -> AnnotationDocument:
     return document
 
 
-def _landmarks(document: AnnotationDocument, case: str) -> LandmarkSet:
+def protocol_landmarks(document: AnnotationDocument, case: str) -> LandmarkSet:
     """Return the landmarks in the order and by the names of the protocol."""
     plain = document.as_landmark_set(case)
     given = {m.protocol_name: m.name for m in document.annotations.landmarks}

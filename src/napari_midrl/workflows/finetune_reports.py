@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from math import isnan, nan
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 from napari_midrl.data.progress import Progress
-from napari_midrl.evaluation.before_after import Row, as_plain
+from napari_midrl.evaluation.before_after import as_plain, row_of_plain
 from napari_midrl.workflows.finetune_cases import Split
 from napari_midrl.workflows.finetune_settings import FineTuned, Plan, PlanProgress
 
@@ -102,7 +102,7 @@ def _message(fields: dict[str, Any]) -> Message | None:
             Path(fields["folder"]),
             plan_of(fields["plan"]),
             int(fields["n_updates"]),
-            tuple(row_of(row) for row in fields["rows"]),
+            tuple(row_of_plain(row) for row in fields["rows"]),
             tuple(fields["notes"]),
         )
     if event not in ("progress", "plan"):
@@ -119,9 +119,3 @@ def plan_of(fields: dict[str, Any]) -> Plan:
     names = {name: tuple(fields[name]) for name in ("landmarks", "new_landmarks")}
     held = Split(tuple(split["train"]), tuple(split["held_out"]))
     return Plan(**fields | names | {"split": held})
-
-
-def row_of(fields: dict[str, Any]) -> Row:
-    """Return the row of the fields of `as_plain`."""
-    known: dict[str, Any] = {n: nan if v is None else v for n, v in fields.items()}
-    return Row(**known)

@@ -1,0 +1,90 @@
+"""Where everything in the fine-tuning dock sits; no behavior."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import (
+    QFrame,
+    QGroupBox,
+    QLabel,
+    QScrollArea,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_midrl.plugin.dock_layout import LEAST_WIDTH
+from napari_midrl.plugin.finetune_boxes import CasesBox, ResultBox, TrainBox
+from napari_midrl.plugin.versions_box import VersionsBox
+
+WIDTH = 540
+DISCLAIMER = (
+    "Research software, not a medical device. Held-out errors are of your cases alone."
+)
+ERROR_COLORS = ("#FF8A80", "#B3261E")
+
+
+class FineTuneLayout(QScrollArea):
+    """Cases, training and pages below each other, in a column that scrolls."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.cases = CasesBox()
+        self.train = TrainBox()
+        self.result = ResultBox()
+        self.versions = VersionsBox()
+        self.tabs = QTabWidget()
+        self.tabs.addTab(self.result, "Before and after")
+        self.tabs.addTab(self.versions, "Versions")
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.status.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+        )
+        self.footer = QLabel(DISCLAIMER)
+        self.footer.setWordWrap(True)
+        self.footer.setStyleSheet("color: gray;")
+        self._is_light = False
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        column = QWidget()
+        layout = QVBoxLayout(column)
+        layout.setContentsMargins(6, 4, 6, 4)
+        layout.setSpacing(4)
+        layout.addWidget(_group("Cases", self.cases))
+        layout.addWidget(_group("Training", self.train))
+        layout.addWidget(self.status)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.footer)
+        self.setWidget(column)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumWidth(LEAST_WIDTH)
+
+    def set_theme(self, background: str, foreground: str, *, is_light: bool) -> None:
+        """Take the colors of the window."""
+        self._is_light = is_light
+        self.train.curves.set_theme(background, foreground)
+        self.result.table.set_light(is_light)
+        self.versions.table.set_light(is_light)
+
+    def show_status(self, text: str, *, error: bool = False) -> None:
+        """Show one sentence below the training, errors in red."""
+        self.status.setText(text)
+        color = ERROR_COLORS[self._is_light]
+        self.status.setStyleSheet(f"color: {color};" if error else "")
+
+    def sizeHint(self) -> QSize:
+        """Leave most of the window to the picture."""
+        return QSize(WIDTH, 860)
+
+
+def _group(title: str, part: QWidget) -> QGroupBox:
+    group = QGroupBox(title)
+    layout = QVBoxLayout(group)
+    layout.setContentsMargins(7, 4, 7, 5)
+    layout.setSpacing(4)
+    layout.addWidget(part)
+    return group

@@ -1,0 +1,258 @@
+"""Old and new agents search the same case: both walks, one clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_midrl.data.playback import playback_of
+from napari_midrl.data.settings import SearchSettings
+from napari_midrl.errors import InputError
+from napari_midrl.evaluation.findings import known_positions
+from napari_midrl.evaluation.metrics import error_mm
+from napari_midrl.plugin.colors import Colors, faded, landmark_colors
+from napari_midrl.plugin.layers import BLENDING
+from napari_midrl.plugin.player import Player
+from napari_midrl.plugin.readers import study_layers
+from napari_midrl.plugin.removal import remove_layers
+from napari_midrl.plugin.scene import ReplayScene, add_quietly
+from napari_midrl.plugin.views import SLAB_MM, jump_to, set_slab
+from napari_midrl.plugin.world import AXIS_LABELS, METADATA_KEY, UNITS, world_zyx_mm
+from napari_midrl.workflows.finetune_source import open_case
+from napari_midrl.workflows.pack_versions import pack_versions, parent_among
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari.layers import Layer
+
+    from napari_midrl.data.landmarks import LandmarkSet
+    from napari_midrl.data.progress import Progress
+    from napari_midrl.data.study import Study
+    from napari_midrl.data.trajectory import Localization
+    from napari_midrl.data.volume import Volume
+    from napari_midrl.plugin.finetune_dock import FineTuneDock
+    from napari_midrl.workflows.finetune_source import CaseSource
+    from napari_midrl.workflows.pack_versions import PackVersion
+
+N_STARTS = 8
+BEFORE, AFTER = "before", "after"
+
+
+@dataclass(frozen=True)
+class BothFound:
+    """What two packs found in one volume.
+
+    Parameters
+    ----------
+    study, volume, truth
+        The case, the volume searched, and its known landmarks.
+    before, after
+        What each pack found; None where it knows none of the landmarks.
+    """
+
+    study: Study
+    volume: Volume
+    truth: LandmarkSet
+    before: Localization | None
+    after: Localization
+
+
+class SideBySide:
+    """Plays two packs in the viewer of a dock: the old one dim, the new one bright.
+
+    Parameters
+    ----------
+    dock
+        The dock.
+    """
+
+    def __init__(self, dock: FineTuneDock) -> None:
+        self._dock = dock
+        self._bar = dock.ui.result.playback
+        self._scenes: tuple[ReplayScene, ...] = ()
+        self._layers: tuple[Layer, ...] = ()
+        self.player = Player(parent=dock)
+        self.player.frame_changed.connect(self._on_frame)
+        self.player.playing_changed.connect(self._bar.set_playing)
+        self._bar.play_toggled.connect(self.player.toggle)
+        self._bar.frame_chosen.connect(self.player.set_frame)
+        self._bar.speed_changed.connect(self.player.set_speed)
+        self._bar.loop_changed.connect(self._on_loop)
+        self._bar.options_changed.connect(self._on_options)
+        self.player.set_speed(self._bar.speed.currentData())
+        dock.viewer.dims.events.current_step.connect(self._on_dims)
+
+    def play(self, source: CaseSource, case: str, version: PackVersion) -> None:
+        """Let a pack and the one it comes from search a case, and play both."""
+        if self._dock.is_busy:
+            self._dock.tell("Wait until what runs has ended, or stop it.", error=True)
+            return
+        self._dock.run_task(lambda: self._both(source, case, version), self._on_both)
+
+    def _both(
+        self, source: CaseSource, case: str, version: PackVersion
+    ) -> Generator[Progress, None, BothFound]:
+        """Yield progress and return what both find; runs beside the window."""
+        study, truth = yield from open_case(source, case)
+        volume = study.volumes[0]
+        placed = known_positions(truth)
+        locate = self._dock.engine.locate
+        wanted = tuple(name for name in version.landmarks if name in placed)
+        if not wanted:
+            msg = f"{version.name} knows none of the landmarks of {case}"
+            raise InputError(msg)
+        before = None
+        parent = parent_among(version, pack_versions())
+        known = () if parent is None else parent.landmarks
+        shared = tuple(name for name in wanted if name in known)
+        if parent is not None and shared:
+            settings = SearchSettings(shared, N_STARTS)
+            before = yield from locate(volume, str(parent.folder), settings)
+        settings = SearchSettings(wanted, N_STARTS)
+        after = yield from locate(volume, str(version.folder), settings)
+        return BothFound(study, volume, truth, before, after)
+
+    def _on_both(self, both: BothFound) -> None:
+        self.clear()
+        viewer = self._dock.viewer
+        colors = landmark_colors([m.name for m in both.truth])
+        added = [
+            viewer.add_image(data, **(options | {"visible": n == 0}))
+            for n, (data, options, _) in enumerate(study_layers(both.study))
+        ]
+        self._layers = (*added, self._truth_layer(both.truth, colors))
+        self._draw(both, colors)
+        viewer.reset_view()
+        set_slab(viewer, SLAB_MM)
+        jump_to(viewer, next(iter(known_positions(both.truth).values())))
+        self._dock.tell(_told(both))
+        self.player.set_frame(0)
+        self.player.play()
+
+    def _draw(self, both: BothFound, colors: Colors) -> None:
+        """Put both walks on one clock, the dim one below."""
+        walks = {AFTER: both.after.trajectories}
+        if both.before is not None:
+            walks = {BEFORE: both.before.trajectories} | walks
+        n_frames = max(playback_of(own).n_frames for own in walks.values())
+        playbacks = {
+            label: playback_of(own, least_frames=n_frames)
+            for label, own in walks.items()
+        }
+        self._bar.set_replay(n_frames, playbacks[AFTER].starts, ())
+        self._bar.setVisible(True)
+        self.player.set_n_frames(n_frames)
+        self._scenes = tuple(
+            ReplayScene(
+                self._dock.viewer,
+                playback,
+                faded(colors) if label == BEFORE else colors,
+                self._bar.options(),
+                label=label,
+            )
+            for label, playback in playbacks.items()
+        )
+
+    def _truth_layer(self, truth: LandmarkSet, colors: Colors) -> Layer:
+        from napari.layers import Points
+
+        placed = [m for m in truth if m.position_lps_mm is not None]
+        layer = Points(
+            world_zyx_mm(np.array([m.position_lps_mm for m in placed])),
+            name="known landmarks",
+            symbol="cross",
+            size=8.0,
+            canvas_size_limits=(12, 22),
+            face_color=[colors[m.name] for m in placed],
+            border_color="white",
+            border_width=0.08,
+            features={"label": [m.name for m in placed]},
+            text={
+                "string": "\N{EM SPACE}\N{EM SPACE}{label}",
+                "size": 10,
+                "color": "white",
+                "anchor": "upper_left",
+                "blending": BLENDING,
+            },
+            blending=BLENDING,
+            projection_mode="all",
+            units=UNITS,
+            axis_labels=AXIS_LABELS,
+            metadata={METADATA_KEY: {"role": "known landmarks"}},
+        )
+        add_quietly(self._dock.viewer, layer)
+        return layer
+
+    # ---- the clock
+
+    def pause(self) -> None:
+        """Stop the clock."""
+        self.player.pause()
+
+    def clear(self) -> None:
+        """Take case and walks away."""
+        self.player.set_n_frames(0)
+        for scene in self._scenes:
+            scene.close()
+        self._scenes = ()
+        viewer = self._dock.viewer
+        remove_layers(viewer, [x for x in self._layers if x in viewer.layers])
+        self._layers = ()
+
+    def close(self) -> None:
+        """Stop the clock and leave the viewer alone."""
+        self.player.pause()
+        self._dock.viewer.dims.events.current_step.disconnect(self._on_dims)
+
+    def _on_frame(self, frame: int) -> None:
+        for scene in self._scenes:
+            scene.set_frame(frame)
+        self._bar.show_frame(frame)
+
+    def _on_dims(self, event: object = None) -> None:
+        """The viewer's own slider moves the replay too."""
+        dims = self._dock.viewer.dims
+        if any(scene.layers for scene in self._scenes) and dims.ndim == 4:
+            frame = dims.current_step[0]
+            if frame != self.player.frame:
+                self.player.set_frame(frame)
+
+    def _on_options(self) -> None:
+        options: Any = self._bar.options()
+        for scene in self._scenes:
+            scene.set_options(options)
+
+    def _on_loop(self, loop: bool) -> None:
+        self.player.loop = loop
+
+
+def _told(both: BothFound) -> str:
+    """Return how near each came, for the user."""
+    after = _mean_error_mm(both.after, both.truth)
+    if both.before is None:
+        return (
+            f"{both.volume.name}: after {after}; crosses are the known places. The old "
+            "agents know none of these landmarks."
+        )
+    before = _mean_error_mm(both.before, both.truth)
+    return (
+        f"{both.volume.name}: before (dim) {before}, after (bright) {after}; crosses "
+        "are the known places."
+    )
+
+
+def _mean_error_mm(found: Localization, truth: LandmarkSet) -> str:
+    known = known_positions(truth)
+    errors = [
+        float(error_mm(result.position_lps_mm, known[result.name]))
+        for result in found.results
+        if result.position_lps_mm is not None
+    ]
+    if not errors:
+        return "nothing found"
+    n_missed = len(found.results) - len(errors)
+    missed = f", {n_missed} not found" if n_missed else ""
+    return f"{np.mean(errors):.1f} mm on average{missed}"
