@@ -26,7 +26,8 @@ import nibabel as nib
 import numpy as np
 
 from napari_midrl.cli.console import print_line, print_table
-from napari_midrl.cli.finetune import COLUMNS, _announced, _row
+from napari_midrl.cli.finetune import COLUMNS, cells_of
+from napari_midrl.cli.finetune_driver import announced
 from napari_midrl.data.landmarks import Landmark, LandmarkSet
 from napari_midrl.data.progress import finish
 from napari_midrl.evaluation.before_after import as_plain
@@ -67,9 +68,9 @@ def main() -> None:
         begun = time.perf_counter()
         out = given.out or folder / "spine"
         task = finetune(given.pack, str(folder / "cases"), str(out), settings)
-        done = finish(task, _announced(None))
+        done = finish(task, announced(None))
         seconds = time.perf_counter() - begun
-    print_table(COLUMNS, map(_row, done.rows))
+    print_table(COLUMNS, map(cells_of, done.rows))
     print_line(f"{done.n_updates} updates, {seconds / 60:.1f} minutes in all")
     if given.json:
         numbers = {

@@ -6,9 +6,11 @@ Needs a display (or Xvfb) and the ``pyqt6`` extra. All of them show computed pat
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
@@ -17,14 +19,21 @@ from qtpy.QtWidgets import QApplication
 
 from napari_midrl.annotation.commands import AddProposals, Lock, Place
 from napari_midrl.data.annotations import Proposal
+from napari_midrl.data.landmarks import Landmark, LandmarkSet
 from napari_midrl.data.progress import finish
+from napari_midrl.io.images import write_nifti
+from napari_midrl.io.landmarks import write_landmarks
 from napari_midrl.phantom.study import phantom_study
 from napari_midrl.plugin.annotate_dock import AnnotateDock
 from napari_midrl.plugin.demo import PATIENCE_S, WINDOW_SIZE, show_sample
+from napari_midrl.plugin.finetune_dock import FineTuneDock
 from napari_midrl.plugin.orientation import AXIAL, CORONAL, SAGITTAL
 from napari_midrl.plugin.preferences import Preferences
 from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.views import PatientLetters, show_standard_view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -34,6 +43,10 @@ ON_SLICES = "left kidney"
 PLACED = ("left knee", "right knee", "left trochanter", "right trochanter", "heart")
 PROPOSED = {"left kidney": 0.42, "right kidney": 0.71, "prostate": 0.93}
 OFF_MM = (2.0, 0.0, -3.0)
+NEW_LANDMARK = "between the kidneys"
+FINETUNE_SEEDS = range(3000, 3008)
+FINETUNE_MINUTES = 8
+PICTURES = ("search", "prostate", "annotate", "finetune")
 MOST_BYTES = 480_000
 
 
@@ -128,11 +141,65 @@ def annotation_picture(seed: int) -> None:
         viewer.close()
 
 
+def write_digital_cases(folder: Path) -> None:
+    """Write digital patients as cases: one landmark is new to the agents, one known."""
+    for seed in FINETUNE_SEEDS:
+        study, truth = finish(phantom_study(seed, quick=True))
+        kidneys = [
+            truth[f"{side} kidney"].position_lps_mm for side in ("left", "right")
+        ]
+        if None in kidneys:
+            continue
+        between = tuple(np.mean(kidneys, axis=0).tolist())
+        case = folder / f"patient-{seed}"
+        case.mkdir(parents=True)
+        write_nifti(study.volumes[0], case / "image.nii.gz")
+        marks = (Landmark(NEW_LANDMARK, between), truth["heart"])
+        write_landmarks(LandmarkSet(marks), case / "landmarks.csv")
+
+
+def finetune_picture() -> None:
+    """Save the window after a fine-tuning, while both agents search a held-out case."""
+    with tempfile.TemporaryDirectory() as folder:
+        # The store of whoever runs this is left alone.
+        os.environ["XDG_DATA_HOME"] = folder
+        write_digital_cases(Path(folder) / "cases")
+        viewer = napari.Viewer(title="napari-midrl")
+        viewer.window.resize(*WINDOW_SIZE)
+        dock = FineTuneDock(viewer, None, Preferences(default_pack="digital-patient"))
+        viewer.window.add_dock_widget(dock, name="MIDRL: fine-tune", area="right")
+        dock.take_folder(Path(folder) / "cases")
+        wait_until(lambda: not dock.is_busy)
+        dock.ui.train.minutes.setValue(FINETUNE_MINUTES)
+        dock.training.start()
+        wait_until(lambda: not dock.is_busy)
+        if dock.versions.shown is None:
+            raise SystemExit(dock.ui.status.text())
+        dock.ui.tabs.setCurrentWidget(dock.ui.curves)
+        shoot(viewer, "finetune-curves")
+        dock.ui.tabs.setCurrentWidget(dock.ui.result)
+        dock.ui.result.play_button.click()
+        wait_until(lambda: not dock.is_busy)
+        show_standard_view(viewer, CORONAL)
+        player = dock.side_by_side.player
+        player.pause()
+        player.set_frame(player.n_frames // 2)
+        shoot(viewer, "finetune")
+        viewer.close()
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    """Let the window work until something has ended."""
+    until = time.monotonic() + 60 * (FINETUNE_MINUTES + 10)
+    while not done() and time.monotonic() < until:
+        wait(0.1)
+
+
 def main() -> None:
     """Make all pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=("search", "prostate", "annotate"))
+    parser.add_argument("--only", choices=PICTURES)
     chosen = parser.parse_args()
     IMAGES.mkdir(parents=True, exist_ok=True)
     if chosen.only in (None, "search"):
@@ -141,6 +208,8 @@ def main() -> None:
         prostate_picture()
     if chosen.only in (None, "annotate"):
         annotation_picture(chosen.seed)
+    if chosen.only in (None, "finetune"):
+        finetune_picture()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,12 @@ from napari_midrl.cli.agents import card_lines
 def test_the_list_names_packs_and_landmarks(midrl, agents):
     rows = [line.split() for line in midrl("agents", "list").stdout.splitlines()]
 
-    assert ["test-agents", "Agents", "for", "tests", "2", "AC,", "PC"] in rows
+    assert [
+        "test-agents",
+        "-",
+        "-",
+        *["Agents", "for", "tests", "2", "AC,", "PC"],
+    ] in rows
 
 
 def test_the_list_for_a_program(midrl, agents):

@@ -57,7 +57,7 @@ def status(dock):
 
 
 def until_update(dock, qtbot, n):
-    curves = dock.ui.train.curves
+    curves = dock.ui.curves
     qtbot.waitUntil(lambda: curves.n_updates >= n, timeout=PATIENCE_MS)
 
 
@@ -91,7 +91,7 @@ def test_paused_closed_resumed_and_finished(dock, make_dock, store, qtbot):
     assert again.ui.train.runs.currentText().startswith(f"tiny-2: {run.n_updates} of")
     again.ui.train.resume_button.click()
     until_update(again, qtbot, run.n_updates + 2)
-    curves = again.ui.train.curves
+    curves = again.ui.curves
     qtbot.waitUntil(lambda: curves.n_measured > 0, timeout=PATIENCE_MS)
     again.ui.train.finish_button.click()
     ended(again, qtbot)

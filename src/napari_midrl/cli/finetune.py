@@ -142,7 +142,7 @@ def finetune(
         put(done)
     else:
         warn(done.notes)
-        print_table(COLUMNS, map(_row, done.rows))
+        print_table(COLUMNS, map(cells_of, done.rows))
         print_line(str(done.folder))
 
 
@@ -197,7 +197,7 @@ def _held_out(text: str | None) -> float | tuple[str, ...] | None:
     return tuple(line.strip() for line in lines if line.strip())
 
 
-def _row(row: Row) -> tuple[object, ...]:
+def cells_of(row: Row) -> tuple[object, ...]:
     """Return the printed row of one landmark and kind of agents."""
     return (
         *(row.group, row.landmark, row.agents, row.n),

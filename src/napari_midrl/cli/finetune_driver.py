@@ -94,7 +94,7 @@ def shown(reports: Reports) -> Iterator[Callable[[Progress], None]]:
     """Give a function that shows progress; tell failures to a program, too."""
     if reports is Reports.TEXT:
         with progress_bar() as show:
-            yield _announced(show)
+            yield announced(show)
         return
     from napari_midrl.workflows.finetune_reports import Failed
 
@@ -144,7 +144,7 @@ def stopped_by_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _announced(
+def announced(
     show: Callable[[Progress], None] | None,
 ) -> Callable[[Progress], None]:
     """Return what shows progress, and prints the plan and what was measured."""

@@ -27,7 +27,6 @@ from superqt.utils import signals_blocked
 from napari_midrl.plugin.annotate_boxes import row_of
 from napari_midrl.plugin.before_after_table import BeforeAfterTable, style_table
 from napari_midrl.plugin.playback_bar import PlaybackBar
-from napari_midrl.plugin.training_curves import TrainingCurves
 from napari_midrl.workflows.finetune_source import Role
 
 if TYPE_CHECKING:
@@ -314,7 +313,6 @@ class TrainBox(QWidget):
         self.progress.setFixedHeight(8)
         self.plan = QLabel()
         self.plan.setWordWrap(True)
-        self.curves = TrainingCurves()
         self._lay_out()
         self._connect()
 
@@ -347,7 +345,6 @@ class TrainBox(QWidget):
         )
         layout.addWidget(self.plan)
         layout.addWidget(self.progress)
-        layout.addWidget(self.curves)
 
     def _connect(self) -> None:
         self.start_button.clicked.connect(self.start_clicked)

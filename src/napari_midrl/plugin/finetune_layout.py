@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 
 from napari_midrl.plugin.dock_layout import LEAST_WIDTH
 from napari_midrl.plugin.finetune_boxes import CasesBox, ResultBox, TrainBox
+from napari_midrl.plugin.training_curves import TrainingCurves
 from napari_midrl.plugin.versions_box import VersionsBox
 
 WIDTH = 540
@@ -33,7 +34,9 @@ class FineTuneLayout(QScrollArea):
         self.train = TrainBox()
         self.result = ResultBox()
         self.versions = VersionsBox()
+        self.curves = TrainingCurves()
         self.tabs = QTabWidget()
+        self.tabs.addTab(self.curves, "Curves")
         self.tabs.addTab(self.result, "Before and after")
         self.tabs.addTab(self.versions, "Versions")
         self.status = QLabel()
@@ -66,9 +69,9 @@ class FineTuneLayout(QScrollArea):
     def set_theme(self, background: str, foreground: str, *, is_light: bool) -> None:
         """Take the colors of the window."""
         self._is_light = is_light
-        self.train.curves.set_theme(background, foreground)
+        self.curves.set_theme(background, foreground)
         self.result.table.set_light(is_light)
-        self.versions.table.set_light(is_light)
+        self.versions.comparison.set_light(is_light)
 
     def show_status(self, text: str, *, error: bool = False) -> None:
         """Show one sentence below the training, errors in red."""

@@ -151,7 +151,7 @@ class Training:
         for case in source.cases:
             if case.problem or roles.get(case.name) is Role.LEAVE_OUT:
                 arguments += ["--leave-out", case.name]
-        box.curves.set_value(())
+        dock.ui.curves.set_value(())
         self._launch(arguments, folder, only_plan=only_plan)
 
     def resume(self) -> None:
@@ -161,7 +161,7 @@ class Training:
             self._dock.tell(RUNS_ALREADY if run else "Nothing to resume.", error=True)
             return
         n_updates = 0 if run.record is None else run.record.n_updates
-        self._box.curves.set_value(log_entries(run.folder), n_updates)
+        self._dock.ui.curves.set_value(log_entries(run.folder), n_updates)
         self._launch(["--out", run.name, "--resume"], run.folder, only_plan=False)
 
     def _launch(self, arguments: list[str], folder: Path, *, only_plan: bool) -> None:
@@ -177,6 +177,7 @@ class Training:
         self._dock.watch_window()
         self._box.plan.setText("")
         self._box.show_progress(0, 0)
+        self._dock.ui.tabs.setCurrentWidget(self._dock.ui.curves)
         self._dock.tell(f"Starting{chr(0x2026)} The window stays free meanwhile.")
         self._dock.refresh()
 
@@ -187,10 +188,11 @@ class Training:
             self._plan = message.plan
             self._box.plan.setText(plan_text(message.plan))
             entries = log_entries(self._folder)
-            self._box.curves.set_value(entries, message.plan.n_updates)
+            self._dock.ui.curves.set_value(entries, message.plan.n_updates)
+            self.refresh()
         elif isinstance(message, Progress):
             if message.metrics:
-                self._box.curves.add(message.done, message.metrics)
+                self._dock.ui.curves.add(message.done, message.metrics)
             self._box.show_progress(message.done, message.total)
             self._dock.tell(self._is_ending or self._text_of(message))
 

@@ -12,6 +12,7 @@ from napari_midrl.data.settings import SearchSettings
 from napari_midrl.errors import InputError
 from napari_midrl.evaluation.findings import known_positions
 from napari_midrl.evaluation.metrics import error_mm
+from napari_midrl.plugin.annotate_layers import SIZE_LIMITS
 from napari_midrl.plugin.colors import Colors, faded, landmark_colors
 from napari_midrl.plugin.layers import BLENDING
 from napari_midrl.plugin.player import Player
@@ -24,10 +25,11 @@ from napari_midrl.workflows.finetune_source import open_case
 from napari_midrl.workflows.pack_versions import pack_versions, parent_among
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping, Sequence
 
     from napari.layers import Layer
 
+    from napari_midrl.data.annotations import Position
     from napari_midrl.data.landmarks import LandmarkSet
     from napari_midrl.data.progress import Progress
     from napari_midrl.data.study import Study
@@ -165,7 +167,7 @@ class SideBySide:
             name="known landmarks",
             symbol="cross",
             size=8.0,
-            canvas_size_limits=(12, 22),
+            canvas_size_limits=SIZE_LIMITS,
             face_color=[colors[m.name] for m in placed],
             border_color="white",
             border_width=0.08,
@@ -230,29 +232,32 @@ class SideBySide:
 
 
 def _told(both: BothFound) -> str:
-    """Return how near each came, for the user."""
-    after = _mean_error_mm(both.after, both.truth)
-    if both.before is None:
-        return (
-            f"{both.volume.name}: after {after}; crosses are the known places. The old "
-            "agents know none of these landmarks."
-        )
-    before = _mean_error_mm(both.before, both.truth)
-    return (
-        f"{both.volume.name}: before (dim) {before}, after (bright) {after}; crosses "
-        "are the known places."
-    )
+    """Return how near each came, for the user; old and new landmarks apart."""
+    known = known_positions(both.truth)
+    parts = []
+    shared: tuple[str, ...] = ()
+    if both.before is not None:
+        shared = tuple(result.name for result in both.before.results)
+        before = _mean_error(both.before, known, shared)
+        after = _mean_error(both.after, known, shared)
+        parts.append(f"before (dim) {before}, after (bright) {after}")
+    new = [r.name for r in both.after.results if r.name not in shared]
+    if new:
+        parts.append(f"new landmarks {_mean_error(both.after, known, new)}")
+    return f"{both.volume.name}: {'; '.join(parts)}. Crosses are the known places."
 
 
-def _mean_error_mm(found: Localization, truth: LandmarkSet) -> str:
-    known = known_positions(truth)
+def _mean_error(
+    found: Localization, known: Mapping[str, Position], names: Sequence[str]
+) -> str:
+    results = [result for result in found.results if result.name in names]
     errors = [
         float(error_mm(result.position_lps_mm, known[result.name]))
-        for result in found.results
+        for result in results
         if result.position_lps_mm is not None
     ]
     if not errors:
-        return "nothing found"
-    n_missed = len(found.results) - len(errors)
-    missed = f", {n_missed} not found" if n_missed else ""
-    return f"{np.mean(errors):.1f} mm on average{missed}"
+        return "found nothing"
+    n_missed = len(results) - len(errors)
+    missed = f" ({n_missed} not found)" if n_missed else ""
+    return f"{np.mean(errors):.1f} mm off{missed}"

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtWidgets import QHBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import numpy.typing as npt
 
-HEIGHT = 132
+LEAST_HEIGHT = 120
 LEAST_INTERVAL_S = 0.25
 SMOOTHED_OVER = 15
 LOSS, MEAN, MEDIAN = "#56B4E9", "#E69F00", "#00C08B"
 NO_EPSILON = (
-    "There is no epsilon to show: these agents do not explore at random. They learn "
-    "from states drawn all over each view."
+    "No epsilon: these agents learn from states drawn all over each view, not by "
+    "exploring at random."
 )
 
 
@@ -34,17 +34,14 @@ class TrainingCurves(QWidget):
         self._median: dict[int, float] = {}
         self._drawn_at = 0.0
         self.loss = _plot(
-            "loss", "Temporal-difference loss of every update, and its running median."
+            "Temporal-difference loss of every update, and its running median."
         )
         self.error = _plot(
-            "error, mm",
             "Error in the held-out cases, from few starts: mean (a search without an "
-            "answer counts as the size of the image) and median.",
+            "answer counts as the size of the image) and median."
         )
         self._raw = self.loss.plot(pen=pg.mkPen(f"{LOSS}60", width=1))
         self._smooth = self.loss.plot(pen=pg.mkPen(LOSS, width=2))
-        legend = self.error.addLegend(offset=(-4, 2), labelTextSize="8pt")
-        legend.setColumnCount(2)
         self._curves = {
             name: self.error.plot(
                 pen=pg.mkPen(color, width=2),
@@ -52,15 +49,25 @@ class TrainingCurves(QWidget):
                 symbolSize=5,
                 symbolBrush=color,
                 symbolPen=None,
-                name=name,
             )
             for name, color in (("mean", MEAN), ("median", MEDIAN))
         }
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(self.loss, 1)
-        layout.addWidget(self.error, 1)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(4, 4, 4, 4)
+        grid.setVerticalSpacing(2)
+        grid.addWidget(QLabel(_colored(LOSS, "Loss")), 0, 0)
+        measured = (
+            f"Held out, mm: {_colored(MEAN, 'mean')}, {_colored(MEDIAN, 'median')}"
+        )
+        grid.addWidget(QLabel(measured), 0, 1)
+        grid.addWidget(self.loss, 1, 0)
+        grid.addWidget(self.error, 1, 1)
+        for column in (0, 1):
+            grid.setColumnStretch(column, 1)
+        note = QLabel(NO_EPSILON)
+        note.setWordWrap(True)
+        note.setStyleSheet("color: gray; font-size: 11px;")
+        grid.addWidget(note, 2, 0, 1, 2)
         self.set_theme("#262930", "#d0d4da")
 
     def set_theme(self, background: str, foreground: str) -> None:
@@ -71,7 +78,6 @@ class TrainingCurves(QWidget):
                 axis = plot.getAxis(side)
                 axis.setPen(foreground)
                 axis.setTextPen(foreground)
-        self.error.plotItem.legend.setLabelTextColor(foreground)
 
     @property
     def n_updates(self) -> int:
@@ -148,13 +154,16 @@ def _columns(
     return np.array(updates, float), np.array([known[n] for n in updates], float)
 
 
-def _plot(label: str, tooltip: str) -> pg.PlotWidget:
+def _colored(color: str, text: str) -> str:
+    return f'<span style="color:{color}">\N{BLACK CIRCLE}</span> {text}'
+
+
+def _plot(tooltip: str) -> pg.PlotWidget:
     plot = pg.PlotWidget()
-    plot.setFixedHeight(HEIGHT)
+    plot.setMinimumHeight(LEAST_HEIGHT)
     plot.setMouseEnabled(x=False, y=False)
     plot.hideButtons()
     plot.setMenuEnabled(False)
     plot.setLabel("bottom", "update")
-    plot.setLabel("left", label)
-    plot.setToolTip(f"{tooltip}\n{NO_EPSILON}")
+    plot.setToolTip(tooltip)
     return plot

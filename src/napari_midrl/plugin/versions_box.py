@@ -37,7 +37,7 @@ TOOLTIPS = (
     "Median error in mm in its own held-out cases, after the fine-tuning",
     "Median error in mm of what it knew before, on digital patients",
 )
-WIDTHS = (0, 104, 70, 44, 52, 46)
+WIDTHS = (0, 96, 78, 48, 62, 52)
 COMPARED = ("Landmark", "one", "other", "Change")
 
 
@@ -47,7 +47,6 @@ class VersionsTable(QTableWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(0, len(HEADERS), parent)
         self._versions: tuple[PackVersion, ...] = ()
-        self._is_light = False
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setHorizontalHeaderLabels(list(HEADERS))
         for column, tooltip in enumerate(TOOLTIPS):
@@ -55,10 +54,6 @@ class VersionsTable(QTableWidget):
             assert header is not None  # set just before
             header.setToolTip(tooltip)
         style_table(self, WIDTHS)
-
-    def set_light(self, is_light: bool) -> None:
-        """Use colors for a light or a dark window."""
-        self._is_light = is_light
 
     def set_value(self, versions: Sequence[PackVersion], current: str) -> None:
         """Show these packs, the one in use bold; what was selected stays so."""
@@ -190,7 +185,7 @@ def texts_of(version: PackVersion, is_current: bool) -> tuple[str, ...]:
     cases = f"{len(version.train)}+{len(version.held_out)}" if version.train else ""
     return (
         f"{version.name} (in use)" if is_current else version.name,
-        version.parent or ("" if version.is_own else "ships with napari-midrl"),
+        version.parent or ("" if version.is_own else "shipped"),
         version.day,
         cases,
         _mm(version.of_all("held out")),
