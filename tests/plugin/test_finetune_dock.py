@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import pytest
+import shutil
+import time
 
+import psutil
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_midrl.annotation.commands import Place
 from napari_midrl.io.model_store import read_card, user_packs
+from napari_midrl.io.protocols import find_protocol
+from napari_midrl.io.run_record import worker_of
+from napari_midrl.plugin import questions
+from napari_midrl.plugin.annotate_dock import AnnotateDock
 from napari_midrl.plugin.finetune_dock import FineTuneDock
 from napari_midrl.plugin.preferences import Preferences
 from napari_midrl.workflows.finetune_runs import interrupted_runs
 from napari_midrl.workflows.finetune_source import Role
-from tests.tiny_agents import write_cases, write_tiny_pack
+from tests.tiny_agents import write_case, write_cases, write_tiny_pack
 
 pytestmark = pytest.mark.gui
 PATIENCE_MS = 120_000
@@ -101,3 +111,225 @@ def test_paused_closed_resumed_and_finished(dock, make_dock, store, qtbot):
     assert "after" in agents
     assert interrupted_runs() == ()
     assert again.ui.train.interrupted.isHidden()
+
+
+def test_a_viewer_that_closes_leaves_a_training_that_can_be_resumed(
+    dock, store, cases, make_dock, qtbot
+):
+    """No hang, no process left over, nothing lost but the update at hand."""
+    dock.ui.train.start_button.click()
+    until_update(dock, qtbot, 3)
+    pid = dock.training.pid
+    begun = time.monotonic()
+    dock.viewer.close()
+    assert time.monotonic() - begun < 5
+    process = psutil.Process(pid) if psutil.pid_exists(pid) else None
+    if process is not None:
+        qtbot.waitUntil(lambda: not process.is_running(), timeout=PATIENCE_MS)
+    # Not even a dead one that nobody has looked after.
+    qtbot.waitUntil(lambda: not psutil.pid_exists(pid), timeout=10_000)
+    (run,) = interrupted_runs()
+    assert run.n_updates >= 3
+    assert (run.folder / "checkpoint.safetensors").exists()
+    _, again = make_dock()
+    assert again.ui.train.resume_button.isEnabled()
+
+
+def test_a_training_that_dies_takes_nothing_along(dock, cases, qtbot):
+    dock.ui.train.start_button.click()
+    until_update(dock, qtbot, 3)
+    before = {p: p.read_bytes() for p in cases.rglob("*") if p.is_file()}
+    psutil.Process(dock.training.pid).kill()
+    ended(dock, qtbot)
+    assert "died" in status(dock)
+    assert "Resume goes on" in status(dock)
+    assert dock.ui.train.resume_button.isEnabled()
+    assert {p: p.read_bytes() for p in cases.rglob("*") if p.is_file()} == before
+    # Its mark is still there, but of a process that is gone.
+    (run,) = interrupted_runs()
+    assert worker_of(run.folder) is None
+
+
+def test_the_name_of_an_interrupted_training_is_not_free(dock, qtbot, monkeypatch):
+    """And to discard it is asked about first."""
+    dock.ui.train.start_button.click()
+    until_update(dock, qtbot, 1)
+    dock.training.let_go()
+    qtbot.waitUntil(lambda: len(interrupted_runs()) == 1, timeout=PATIENCE_MS)
+    dock.training.refresh_runs()
+    assert not dock.ui.train.start_button.isEnabled()
+    assert "resume or discard" in dock.ui.train.start_button.toolTip()
+    monkeypatch.setattr(questions, "choose", lambda *_: "")
+    dock.ui.train.discard_button.click()
+    assert len(interrupted_runs()) == 1
+    monkeypatch.setattr(questions, "choose", lambda *_: "Discard")
+    dock.ui.train.discard_button.click()
+    assert interrupted_runs() == ()
+    assert dock.ui.train.start_button.isEnabled()
+
+
+def test_a_folder_that_was_deleted_is_named_on_resume(dock, cases, qtbot):
+    dock.ui.train.start_button.click()
+    until_update(dock, qtbot, 1)
+    dock.ui.train.pause_button.click()
+    ended(dock, qtbot)
+    shutil.rmtree(cases)
+    dock.ui.train.resume_button.click()
+    ended(dock, qtbot)
+    assert status(dock).startswith("Failed")
+    assert str(cases) in status(dock)
+    assert len(interrupted_runs()) == 1
+
+
+def test_a_plan_is_measured_without_learning(dock, store, qtbot):
+    dock.ui.train.plan_button.click()
+    ended(dock, qtbot)
+    assert "nothing was learned" in status(dock)
+    assert "updates of" in dock.ui.train.plan.text()
+    assert sorted(p.name for p in store.iterdir()) == ["tiny"]
+    assert dock.ui.train.start_button.isEnabled()
+
+
+def test_nothing_can_be_started_without_cases(make_dock, tmp_path, qtbot):
+    _, dock = make_dock()
+    button = dock.ui.train.start_button
+    assert not button.isEnabled()
+    assert "Choose cases" in button.toolTip()
+    assert "Choose cases" in dock.ui.train.plan.text()
+    dock.training.start()
+    assert "Choose cases" in status(dock)
+    dock.take_folder(tmp_path / "gone")
+    qtbot.waitUntil(lambda: not dock.is_busy)
+    assert "is no folder" in status(dock)
+    dock.take_annotated()
+    assert "Open MIDRL: annotate" in status(dock)
+
+
+def check(dock, name, role, state=Qt.CheckState.Checked):
+    box = dock.ui.cases
+    row = [case.name for case in box.cases()].index(name)
+    box.table.item(row, 2 if role is Role.LEARN else 3).setCheckState(state)
+
+
+def test_a_case_is_learned_from_or_held_out_never_both(dock):
+    for n in range(3):
+        check(dock, f"case-{n}", Role.HOLD_OUT)
+    assert set(dock.ui.cases.roles().values()) == {Role.HOLD_OUT}
+    assert "No case is left" in dock.ui.train.start_button.toolTip()
+    assert dock.ui.cases.landmarks.count() == 0
+    for n in range(3):
+        check(dock, f"case-{n}", Role.LEARN)
+    assert set(dock.ui.cases.roles().values()) == {Role.LEARN}
+    assert "No case is held out" in dock.ui.train.plan.text()
+    check(dock, "case-0", Role.LEARN, Qt.CheckState.Unchecked)
+    assert dock.ui.cases.roles()["case-0"] is Role.LEAVE_OUT
+
+
+def test_landmarks_that_are_off_stay_off(dock):
+    names = dock.ui.cases.chosen_landmarks()
+    dock.ui.cases.landmarks.item(0).setCheckState(Qt.CheckState.Unchecked)
+    dock.draw_again()
+    assert names[0] not in dock.ui.cases.chosen_landmarks()
+    assert names[1] in dock.ui.cases.chosen_landmarks()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("tiny", "exists already"),
+        ("digital-patient", "exists already"),
+        ("My Agents", "cannot be called"),
+        ("", "cannot be called"),
+    ],
+)
+def test_a_name_that_cannot_be_is_told_before_the_start(dock, name, says):
+    dock.ui.train.name.setText(name)
+    dock.training.refresh()
+    assert not dock.ui.train.start_button.isEnabled()
+    assert says in dock.ui.train.start_button.toolTip()
+
+
+def test_broken_cases_are_listed_and_left_out(dock, cases, qtbot):
+    (cases / "empty").mkdir()
+    dock.take_folder(cases)
+    qtbot.waitUntil(lambda: not dock.is_busy)
+    assert "3 of 4 cases can be used" in status(dock)
+    assert "empty" in status(dock)
+    assert "empty" not in dock.ui.cases.roles()
+
+
+def test_a_training_in_another_window_is_not_started_again(dock, make_dock, qtbot):
+    dock.ui.train.start_button.click()
+    until_update(dock, qtbot, 1)
+    _, other = make_dock()
+    assert other.ui.train.name.text() == "tiny-3"
+    other.ui.cases.set_cases(dock.ui.cases.cases(), "the same")
+    other.source = dock.source
+    other._on_cases_changed()
+    other.ui.train.name.setText("tiny-2")
+    other.training.refresh()
+    assert "another window" in other.ui.train.start_button.toolTip()
+    dock.ui.train.pause_button.click()
+    ended(dock, qtbot)
+
+
+def test_what_is_annotated_here_can_be_learned(make_dock, tmp_path, qtbot):
+    """The case that is open, and those that are listed, as they are now."""
+    protocol = find_protocol("lumbar")
+    root = tmp_path / "exams"
+    for n in range(2):
+        write_case(root / f"exam-{n}", n, ["x"])
+        (root / f"exam-{n}" / "landmarks.csv").unlink()
+    viewer, dock = make_dock()
+    preferences = Preferences(reader="ada", protocol="lumbar")
+    annotating = AnnotateDock(viewer, preferences=preferences)
+    viewer.window.add_dock_widget(annotating, name="MIDRL: annotate", area="right")
+    dock.take_annotated()
+    assert "Nothing is annotated" in status(dock)
+    annotating.cases.show(root)
+    qtbot.waitUntil(lambda: not annotating.is_running)
+    for n in range(2):
+        annotating.cases.open(annotating.ui.cases.value()[n])
+        qtbot.waitUntil(lambda: not annotating.is_running)
+        annotating.do(Place(protocol.names[n], (0.0, 40.0, 230.0)))
+        annotating.cases.show(root)
+        qtbot.waitUntil(lambda: not annotating.is_running)
+    dock.take_annotated()
+    qtbot.waitUntil(lambda: not dock.is_busy)
+    assert status(dock) == "2 of 2 cases can be used."
+    assert [case.name for case in dock.ui.cases.cases()] == ["exam-0", "exam-1"]
+    check(dock, "exam-0", Role.LEARN)
+    check(dock, "exam-1", Role.LEARN)
+    assert dock.ui.cases.chosen_landmarks() == protocol.names[:2]
+    # The folder itself says the same.
+    dock.take_folder(root)
+    qtbot.waitUntil(lambda: not dock.is_busy)
+    assert len(dock.ui.cases.cases()) == 2
+    dock.ui.train.minutes.setValue(1)
+    dock.ui.train.plan_button.click()
+    ended(dock, qtbot)
+    assert "Measured" in status(dock), status(dock)
+
+
+def test_a_full_disk_is_told(dock, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("napari_midrl.plugin.finetune_training.prepared", fail)
+    dock.ui.train.start_button.click()
+    assert status(dock).startswith("Not started")
+    assert "No space left" in status(dock)
+    assert not dock.training.is_running
+
+
+def test_published_agents_are_gray(dock, store):
+    card = (store / "tiny" / "model.json").read_text()
+    (store / "old").mkdir()
+    text = card.replace('"midrl-dense"', '"midrl-3d"').replace('"tiny"', '"old"')
+    (store / "old" / "model.json").write_text(text)
+    dock.versions.refresh()
+    combo = dock.ui.cases.pack
+    item = combo.model().item(combo.findData("old"))
+    assert not item.isEnabled()
+    assert "cannot be fine-tuned" in item.toolTip()
+    assert dock.ui.cases.chosen_pack() == "tiny"

@@ -147,14 +147,14 @@ def finetune(
 
 
 def _tell_stopped(folder: Path, progress: Reports, *, only_plan: bool) -> None:
-    """Say whether the run can be resumed; of a mere plan nothing is left."""
+    """Say whether the run can be resumed; if not, nothing is left of it."""
     from napari_midrl.io.run_record import has_record
     from napari_midrl.workflows.finetune_reports import Paused
     from napari_midrl.workflows.finetune_runs import discard
 
-    if only_plan:
+    can_resume = has_record(folder) and not only_plan
+    if not can_resume:
         discard(folder)
-    can_resume = has_record(folder)
     if progress is Reports.JSON:
         put(Paused(can_resume))
     elif not only_plan:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -105,8 +106,10 @@ def claim(folder: Path) -> None:
 
 
 def release(folder: Path) -> None:
-    """Take the mark away; for whoever claimed the folder."""
+    """Take the mark away, and the folder if nothing else is in it."""
     (folder / MARK_NAME).unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def worker_of(folder: Path) -> int | None:

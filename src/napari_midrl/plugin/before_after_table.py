@@ -10,6 +10,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
+    QSizePolicy,
     QTableWidget,
     QTableWidgetItem,
     QWidget,
@@ -111,7 +112,8 @@ class BeforeAfterTable(QTableWidget):
                 self.setItem(n, column, item)
 
     def _color(self, row: Row, before: Row | None) -> str:
-        if row.agents != "after" or before is None:
+        # Of all landmarks together there are more after than before, if some are new.
+        if row.agents != "after" or before is None or before.n != row.n:
             return ""
         change = row.median_mm - before.median_mm
         if isnan(change) or abs(change) < CHANGED_MM:
@@ -158,3 +160,14 @@ def style_table(table: QTableWidget, widths: Sequence[int]) -> None:
         "QHeaderView::section { padding: 1px 2px; }"
         "QTableWidget::item { padding: 0 1px; }"
     )
+
+
+def take_what_is_left(widget: QWidget, least: int) -> None:
+    """Let a widget have the height that others leave, and never less than this.
+
+    A column that scrolls otherwise gives each as much as it would like, and the lower
+    ones lie outside the window.
+    """
+    widget.setMinimumHeight(least)
+    policy = QSizePolicy.Policy
+    widget.setSizePolicy(policy.Expanding, policy.Ignored)

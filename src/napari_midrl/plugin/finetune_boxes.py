@@ -25,7 +25,11 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_midrl.plugin.annotate_boxes import row_of
-from napari_midrl.plugin.before_after_table import BeforeAfterTable, style_table
+from napari_midrl.plugin.before_after_table import (
+    BeforeAfterTable,
+    style_table,
+    take_what_is_left,
+)
 from napari_midrl.plugin.playback_bar import PlaybackBar
 from napari_midrl.workflows.finetune_source import Role
 
@@ -50,7 +54,8 @@ class CasesBox(QWidget):
     annotated_clicked = Signal()
     draw_clicked = Signal()
     changed = Signal()
-    """Another pack, role or landmark was chosen."""
+    """Another pack or role was chosen."""
+    landmarks_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -59,6 +64,12 @@ class CasesBox(QWidget):
         self.pack.setToolTip("Agents to begin with; they stay as they are.")
         self.pack.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.rehearse = QCheckBox("Rehearse")
+        self.rehearse.setChecked(True)
+        self.rehearse.setToolTip(
+            "A quarter of the updates rehearse what the agents know; without, they "
+            "forget it."
         )
         self.annotated_button = QPushButton("Annotated here")
         self.annotated_button.setToolTip(
@@ -78,6 +89,9 @@ class CasesBox(QWidget):
         style_table(self.table, (0, 44, 40, 54))
         self.landmarks = QListWidget()
         self.landmarks.setStyleSheet("QListWidget { font-size: 11px; }")
+        self.landmarks.setHorizontalScrollBarPolicy(
+            Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        )
         self.landmarks.setToolTip(
             "Landmarks to learn. New ones get agents of their own; those the agents "
             "know are taught further."
@@ -88,7 +102,7 @@ class CasesBox(QWidget):
         self.draw_button.clicked.connect(self.draw_clicked)
         self.pack.currentIndexChanged.connect(self._on_changed)
         self.table.itemChanged.connect(self._on_item_changed)
-        self.landmarks.itemChanged.connect(self._on_changed)
+        self.landmarks.itemChanged.connect(self._on_landmark_changed)
 
     def _lay_out(self) -> None:
         self.source.setSizePolicy(
@@ -97,6 +111,7 @@ class CasesBox(QWidget):
         top = QHBoxLayout()
         top.addWidget(QLabel("Begin with"))
         top.addWidget(self.pack, 1)
+        top.addWidget(self.rehearse)
         buttons = QHBoxLayout()
         buttons.addWidget(self.source, 1)
         for button in (self.annotated_button, self.folder_button, self.draw_button):
@@ -214,6 +229,9 @@ class CasesBox(QWidget):
 
     # ---- landmarks
 
+    def _on_landmark_changed(self, item: QListWidgetItem) -> None:
+        self.landmarks_changed.emit()
+
     def set_landmarks(self, counts: Mapping[str, int], known: Sequence[str]) -> None:
         """Offer these landmarks, with the number of cases that place each."""
         off = {
@@ -225,7 +243,7 @@ class CasesBox(QWidget):
             self.landmarks.clear()
             for name, n in counts.items():
                 kind = "known" if name in known else "new"
-                item = QListWidgetItem(f"{name}  ({kind}, {n}\N{MULTIPLICATION SIGN})")
+                item = QListWidgetItem(f"{kind}, {n}\N{MULTIPLICATION SIGN}: {name}")
                 item.setData(USER, name)
                 item.setToolTip(f"{name}: {kind}, placed in {n} cases to learn from")
                 item.setFlags(
@@ -250,6 +268,7 @@ class CasesBox(QWidget):
         """Keep the choices as they are while a training runs."""
         for widget in (
             self.pack,
+            self.rehearse,
             self.table,
             self.landmarks,
             self.annotated_button,
@@ -284,12 +303,6 @@ class TrainBox(QWidget):
         self.minutes.setValue(20)
         self.minutes.setSuffix(" min")
         self.minutes.setToolTip("For everything, tables before and after included.")
-        self.rehearse = QCheckBox("Rehearse")
-        self.rehearse.setChecked(True)
-        self.rehearse.setToolTip(
-            "A quarter of the updates rehearse what the agents know; without, they "
-            "forget it."
-        )
         self.images = QCheckBox("Carry images")
         self.images.setChecked(True)
         self.images.setToolTip(
@@ -321,7 +334,6 @@ class TrainBox(QWidget):
         form.addWidget(QLabel("Name"))
         form.addWidget(self.name, 1)
         form.addWidget(self.minutes)
-        form.addWidget(self.rehearse)
         form.addWidget(self.images)
         self.interrupted = QWidget()
         runs = QHBoxLayout(self.interrupted)
@@ -394,7 +406,7 @@ class ResultBox(QWidget):
         self.title = QLabel("Nothing was trained or chosen yet.")
         self.title.setWordWrap(True)
         self.table = BeforeAfterTable()
-        self.table.setMinimumHeight(150)
+        take_what_is_left(self.table, 130)
         self.case = QComboBox()
         self.case.setToolTip("A held-out case on which both search.")
         self.play_button = QPushButton("Play side by side")

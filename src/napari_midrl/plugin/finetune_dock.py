@@ -29,9 +29,8 @@ from napari_midrl.workflows.finetune_source import (
     Role,
     cases_of_folder,
     cases_of_reading,
-    has_cases,
-    readings_in,
     source_of_rows,
+    survey,
 )
 
 if TYPE_CHECKING:
@@ -73,6 +72,7 @@ class FineTuneDock(QWidget):
         self.source: CaseSource | None = None
         self._task: BackgroundTask | None = None
         self._n_draws = 0
+        self._n_tasks = 0
         self._closed = False
         self.ui = FineTuneLayout()
         layout = QVBoxLayout(self)
@@ -94,6 +94,7 @@ class FineTuneDock(QWidget):
         cases.annotated_clicked.connect(self.take_annotated)
         cases.draw_clicked.connect(self.draw_again)
         cases.changed.connect(self._on_cases_changed)
+        cases.landmarks_changed.connect(self.training.refresh)
         cases.pack.currentIndexChanged.connect(self._on_pack_changed)
         self.ui.result.play_clicked.connect(self._on_play)
         self.viewer.events.theme.connect(self._on_theme)
@@ -107,18 +108,14 @@ class FineTuneDock(QWidget):
 
     def take_folder(self, folder: Path) -> None:
         """List the cases of a folder: with landmark files, a data set, or annotated."""
-        try:
-            readings = () if has_cases(folder) else readings_in(folder)
-        except OSError as error:
-            self.tell(f"{folder}: {error_text(error)}", error=True)
-            return
+        self._look(partial(survey, folder), partial(self._on_survey, folder))
+
+    def _on_survey(self, folder: Path, readings: tuple[Reading, ...]) -> None:
         reading = self._chosen(readings)
-        if readings and reading is None:
-            return
         if reading is not None:
-            self._list(partial(cases_of_reading, folder, reading))
-        else:
-            self._list(partial(cases_of_folder, folder))
+            self.run_task(partial(cases_of_reading, folder, reading), self._on_source)
+        elif not readings:
+            self.run_task(partial(cases_of_folder, folder), self._on_source)
 
     def _chosen(self, readings: Sequence[Reading]) -> Reading | None:
         """Return whose annotations to take; asks if there are several."""
@@ -146,7 +143,7 @@ class FineTuneDock(QWidget):
             yield from ()
             return source_of_rows(folder, rows, protocol)
 
-        self._list(listed)
+        self._look(listed, self._on_source)
 
     def _annotate_dock(self) -> AnnotateDock | None:
         """Return the annotation dock of this viewer, if it is open."""
@@ -161,11 +158,11 @@ class FineTuneDock(QWidget):
                 return dock
         return None
 
-    def _list(self, make: Any) -> None:
+    def _look(self, make: Any, on_return: Any) -> None:
         if self.is_busy:
             self.tell("Wait until what runs has ended, or stop it.", error=True)
             return
-        self.run_task(make, self._on_source)
+        self.run_task(make, on_return)
         self.tell(f"Looking at the cases{chr(0x2026)}")
 
     def _on_source(self, source: CaseSource) -> None:
@@ -235,14 +232,18 @@ class FineTuneDock(QWidget):
         return self._task is not None or self.training.is_running
 
     def run_task(self, make: Any, on_return: Any) -> None:
-        """Run a generator beside the window; `on_return` gets its result."""
+        """Run a generator beside the window; `on_return` gets its result.
+
+        It may begin the next task, which the end of this one leaves alone.
+        """
+        self._n_tasks += 1
         self._task = BackgroundTask(
             make,
             self,
             on_report=self._on_report,
             on_return=on_return,
             on_error=self._on_error,
-            on_end=self._on_task_end,
+            on_end=partial(self._on_task_end, self._n_tasks),
         )
         self.watch_window()
         self.refresh()
@@ -257,7 +258,9 @@ class FineTuneDock(QWidget):
             _LOG.error("task failed", exc_info=error)
         self.tell(f"Failed: {error_text(error)}", error=True)
 
-    def _on_task_end(self) -> None:
+    def _on_task_end(self, number: int) -> None:
+        if number != self._n_tasks:
+            return
         self._task = None
         self.ui.train.show_progress(0, 1)
         self.refresh()

@@ -13,15 +13,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_midrl.plugin.dock_layout import LEAST_WIDTH
+from napari_midrl.plugin.dock_layout import DISCLAIMER, LEAST_WIDTH
 from napari_midrl.plugin.finetune_boxes import CasesBox, ResultBox, TrainBox
 from napari_midrl.plugin.training_curves import TrainingCurves
 from napari_midrl.plugin.versions_box import VersionsBox
 
 WIDTH = 540
-DISCLAIMER = (
-    "Research software, not a medical device. Held-out errors are of your cases alone."
-)
 ERROR_COLORS = ("#FF8A80", "#B3261E")
 
 

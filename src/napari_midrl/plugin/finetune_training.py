@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import InputError, MidrlError
+from napari_midrl.io.run_record import has_record, worker_of
 from napari_midrl.plugin import questions
 from napari_midrl.plugin.exports import error_text
+from napari_midrl.plugin.pack_news import news
 from napari_midrl.plugin.training_process import Ended, TrainingProcess
 from napari_midrl.workflows.finetune_reports import Failed, Message, Paused
 from napari_midrl.workflows.finetune_runs import (
@@ -106,7 +108,9 @@ class Training:
             folder = run_folder(target_folder(self._box.name.text().strip()))
         except MidrlError as error:
             return error_text(error)
-        if any(run.folder == folder for run in interrupted_runs()):
+        if worker_of(folder) is not None:
+            return "A training of this name runs already, in another window."
+        if has_record(folder):
             return "A training of this name was interrupted: resume or discard it."
         return ""
 
@@ -142,7 +146,7 @@ class Training:
             *("--out", name, "--pack", str(dock.parent_pack.folder)),
             *("--cases", data, "--hold-out", str(folder / HELD_OUT_NAME)),
             *("--minutes", str(box.minutes.value())),
-            *([] if box.rehearse.isChecked() else ["--no-replay"]),
+            *([] if dock.ui.cases.rehearse.isChecked() else ["--no-replay"]),
             *([] if box.images.isChecked() else ["--no-coreset"]),
             *(["--plan"] if only_plan else []),
         ]
@@ -205,6 +209,8 @@ class Training:
 
     def _on_end(self, ended: Ended) -> None:
         self._process = None
+        if not self._only_plan:
+            self._plan = None
         outcome = ended.outcome
         self._box.show_progress(0, 1)
         self._forget_leftovers()
@@ -222,6 +228,7 @@ class Training:
     def _on_done(self, done: FineTuned) -> None:
         dock = self._dock
         dock.versions.refresh()
+        news.changed.emit()
         version = dock.versions.named(done.folder.name)
         if version is not None:
             dock.show_result(version)
@@ -322,7 +329,7 @@ class Training:
         can_resume = run is not None and not run.problem and not self._dock.is_busy
         box.resume_button.setEnabled(can_resume)
         box.discard_button.setEnabled(run is not None and not self.is_running)
-        for widget in (box.name, box.minutes, box.rehearse, box.images):
+        for widget in (box.name, box.minutes, box.images):
             widget.setEnabled(not self.is_running)
         if not self.is_running and self._plan is None:
             box.plan.setText(reason or caution_about(roles) or _budget(box))

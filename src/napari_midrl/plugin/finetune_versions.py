@@ -59,8 +59,9 @@ class Versions:
     @property
     def current(self) -> str:
         """Name of the pack in use: chosen when the other docks open."""
-        first = next(iter(sorted(v.name for v in self._all)), "")
-        return default_pack() or first
+        names = sorted(version.name for version in self._all)
+        preferred = default_pack()
+        return preferred if preferred in names else next(iter(names), "")
 
     def refresh(self) -> None:
         """List the packs anew."""

@@ -10,6 +10,7 @@ import numpy as np
 from napari.layers import Image, Points, Tracks, Vectors
 
 from napari_midrl.plugin.colors import Colors, color_of, rgba
+from napari_midrl.plugin.ghosts import hide_ghost
 from napari_midrl.plugin.layers import (
     AGENT_SIZE_MM,
     AGENT_SIZE_PIXELS,
@@ -236,6 +237,8 @@ class ReplayScene:
         self._trails.visible = options.trails
         viewer.dims.events.ndisplay.connect(self._on_slicing)
         viewer.dims.events.order.connect(self._on_slicing)
+        viewer.dims.events.point.connect(self._on_moved)
+        self._on_moved()
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -259,6 +262,7 @@ class ReplayScene:
         self._frame = frame
         if self.layers and self._viewer.dims.ndim == 4:
             self._viewer.dims.set_current_step(0, frame)
+        self._on_moved()
         if self._boxes.ndim == 3 and self._boxes.visible:
             self._boxes.data = self._boxes_at(frame)
 
@@ -266,6 +270,7 @@ class ReplayScene:
         """Take the layers away."""
         self._viewer.dims.events.ndisplay.disconnect(self._on_slicing)
         self._viewer.dims.events.order.disconnect(self._on_slicing)
+        self._viewer.dims.events.point.disconnect(self._on_moved)
         remove_layers(self._viewer, self.layers)
 
     def _on_slicing(self, event: object = None) -> None:
@@ -276,6 +281,13 @@ class ReplayScene:
         agents = self._playback.agents(self._options.start)
         normal = slice_normal(self._viewer)
         self._boxes.data = box_vectors(self._playback, agents, normal=normal)
+
+    def _on_moved(self, event: object = None) -> None:
+        agents = self._playback.agents(self._options.start)
+        frame = min(self._frame, self._playback.n_frames - 1)
+        if agents.size and frame >= 0:
+            positions = self._playback.positions_lps_mm[agents, frame]
+            hide_ghost(self._viewer, self._agents, positions, AGENT_SIZE_PIXELS)
 
     def _boxes_at(self, frame: int) -> npt.NDArray[np.float64]:
         """Return the lines of the boxes at one frame, axes (z, y, x)."""

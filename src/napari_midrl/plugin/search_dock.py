@@ -169,10 +169,16 @@ class SearchDock(QWidget):
             self.ui.form.set_packs(packs, self._preferences.default_pack)
 
     def _on_pack_news(self) -> None:
-        """Offer new packs at once, and begin with the one that is in use now."""
-        self._preferences = replace(self._preferences, default_pack=default_pack())
-        if not self.is_running:
-            self._show_packs()
+        """Offer new packs at once, and choose the one that is in use now, if new."""
+        if self.is_running:
+            return
+        before, now = self._preferences.default_pack, default_pack()
+        chosen = self.ui.form.pack.currentData()
+        self._preferences = replace(self._preferences, default_pack=now)
+        self._show_packs()
+        index = self.ui.form.pack.findData(chosen)
+        if now == before and index >= 0:
+            self.ui.form.pack.setCurrentIndex(index)
 
     def _set_up_viewer(self) -> None:
         viewer = self._viewer

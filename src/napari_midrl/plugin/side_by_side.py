@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Points
 
 from napari_midrl.data.playback import playback_of
 from napari_midrl.data.settings import SearchSettings
 from napari_midrl.errors import InputError
 from napari_midrl.evaluation.findings import known_positions
 from napari_midrl.evaluation.metrics import error_mm
-from napari_midrl.plugin.annotate_layers import SIZE_LIMITS
 from napari_midrl.plugin.colors import Colors, faded, landmark_colors
+from napari_midrl.plugin.ghosts import hide_ghost
 from napari_midrl.plugin.layers import BLENDING
 from napari_midrl.plugin.player import Player
 from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.removal import remove_layers
 from napari_midrl.plugin.scene import ReplayScene, add_quietly
+from napari_midrl.plugin.surroundings import borrow
 from napari_midrl.plugin.views import SLAB_MM, jump_to, set_slab
 from napari_midrl.plugin.world import AXIS_LABELS, METADATA_KEY, UNITS, world_zyx_mm
 from napari_midrl.workflows.finetune_source import open_case
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from napari_midrl.workflows.pack_versions import PackVersion
 
 N_STARTS = 8
+TRUTH_SIZE_PIXELS = (12, 22)
 BEFORE, AFTER = "before", "after"
 
 
@@ -76,6 +79,9 @@ class SideBySide:
         self._bar = dock.ui.result.playback
         self._scenes: tuple[ReplayScene, ...] = ()
         self._layers: tuple[Layer, ...] = ()
+        self._truth: Points | None = None
+        self._known_lps_mm = np.empty((0, 3))
+        self._surroundings = borrow(dock.viewer)
         self.player = Player(parent=dock)
         self.player.frame_changed.connect(self._on_frame)
         self.player.playing_changed.connect(self._bar.set_playing)
@@ -85,7 +91,11 @@ class SideBySide:
         self._bar.loop_changed.connect(self._on_loop)
         self._bar.options_changed.connect(self._on_options)
         self.player.set_speed(self._bar.speed.currentData())
-        dock.viewer.dims.events.current_step.connect(self._on_dims)
+        dims = dock.viewer.dims.events
+        dims.current_step.connect(self._on_dims)
+        dims.point.connect(self._on_moved)
+        dims.order.connect(self._on_slicing)
+        dims.ndisplay.connect(self._on_slicing)
 
     def play(self, source: CaseSource, case: str, version: PackVersion) -> None:
         """Let a pack and the one it comes from search a case, and play both."""
@@ -125,10 +135,13 @@ class SideBySide:
             viewer.add_image(data, **(options | {"visible": n == 0}))
             for n, (data, options, _) in enumerate(study_layers(both.study))
         ]
-        self._layers = (*added, self._truth_layer(both.truth, colors))
+        self._known_lps_mm = np.array(list(known_positions(both.truth).values()))
+        self._truth = self._truth_layer(both.truth, colors)
+        self._layers = (*added, self._truth)
         self._draw(both, colors)
+        self._surroundings.planes.show(added[0])
         viewer.reset_view()
-        set_slab(viewer, SLAB_MM)
+        self._on_slicing()
         jump_to(viewer, next(iter(known_positions(both.truth).values())))
         self._dock.tell(_told(both))
         self.player.set_frame(0)
@@ -158,16 +171,14 @@ class SideBySide:
             for label, playback in playbacks.items()
         )
 
-    def _truth_layer(self, truth: LandmarkSet, colors: Colors) -> Layer:
-        from napari.layers import Points
-
+    def _truth_layer(self, truth: LandmarkSet, colors: Colors) -> Points:
         placed = [m for m in truth if m.position_lps_mm is not None]
         layer = Points(
             world_zyx_mm(np.array([m.position_lps_mm for m in placed])),
             name="known landmarks",
             symbol="cross",
             size=8.0,
-            canvas_size_limits=SIZE_LIMITS,
+            canvas_size_limits=TRUTH_SIZE_PIXELS,
             face_color=[colors[m.name] for m in placed],
             border_color="white",
             border_width=0.08,
@@ -201,13 +212,20 @@ class SideBySide:
             scene.close()
         self._scenes = ()
         viewer = self._dock.viewer
+        self._surroundings.planes.show(None)
         remove_layers(viewer, [x for x in self._layers if x in viewer.layers])
         self._layers = ()
+        self._truth = None
 
     def close(self) -> None:
         """Stop the clock and leave the viewer alone."""
         self.player.pause()
-        self._dock.viewer.dims.events.current_step.disconnect(self._on_dims)
+        dims = self._dock.viewer.dims.events
+        dims.current_step.disconnect(self._on_dims)
+        dims.point.disconnect(self._on_moved)
+        dims.order.disconnect(self._on_slicing)
+        dims.ndisplay.disconnect(self._on_slicing)
+        self._surroundings.release()
 
     def _on_frame(self, frame: int) -> None:
         for scene in self._scenes:
@@ -221,6 +239,20 @@ class SideBySide:
             frame = dims.current_step[0]
             if frame != self.player.frame:
                 self.player.set_frame(frame)
+
+    def _on_slicing(self, event: object = None) -> None:
+        """Show what lies near a slice; in 3D names would hide each other."""
+        if not self._layers:
+            return
+        set_slab(self._dock.viewer, SLAB_MM)
+        if self._truth is not None:
+            self._truth.text.visible = self._dock.viewer.dims.ndisplay == 2
+        self._on_moved()
+
+    def _on_moved(self, event: object = None) -> None:
+        if self._truth is not None:
+            places = self._known_lps_mm
+            hide_ghost(self._dock.viewer, self._truth, places, TRUTH_SIZE_PIXELS)
 
     def _on_options(self) -> None:
         options: Any = self._bar.options()

@@ -9,6 +9,8 @@ import numpy as np
 import pyqtgraph as pg
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
+from napari_midrl.plugin.before_after_table import take_what_is_left
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -34,11 +36,13 @@ class TrainingCurves(QWidget):
         self._median: dict[int, float] = {}
         self._drawn_at = 0.0
         self.loss = _plot(
-            "Temporal-difference loss of every update, and its running median."
+            "Temporal-difference loss of every update, and its running median.",
+            0.05,
         )
         self.error = _plot(
             "Error in the held-out cases, from few starts: mean (a search without an "
-            "answer counts as the size of the image) and median."
+            "answer counts as the size of the image) and median.",
+            1.0,
         )
         self._raw = self.loss.plot(pen=pg.mkPen(f"{LOSS}60", width=1))
         self._smooth = self.loss.plot(pen=pg.mkPen(LOSS, width=2))
@@ -55,13 +59,14 @@ class TrainingCurves(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(4, 4, 4, 4)
         grid.setVerticalSpacing(2)
-        grid.addWidget(QLabel(_colored(LOSS, "Loss")), 0, 0)
+        grid.addWidget(QLabel(_colored(LOSS, "Loss per update")), 0, 0)
         measured = (
             f"Held out, mm: {_colored(MEAN, 'mean')}, {_colored(MEDIAN, 'median')}"
         )
         grid.addWidget(QLabel(measured), 0, 1)
         grid.addWidget(self.loss, 1, 0)
         grid.addWidget(self.error, 1, 1)
+        grid.setRowStretch(1, 1)
         for column in (0, 1):
             grid.setColumnStretch(column, 1)
         note = QLabel(NO_EPSILON)
@@ -158,12 +163,13 @@ def _colored(color: str, text: str) -> str:
     return f'<span style="color:{color}">\N{BLACK CIRCLE}</span> {text}'
 
 
-def _plot(tooltip: str) -> pg.PlotWidget:
+def _plot(tooltip: str, least_range: float) -> pg.PlotWidget:
     plot = pg.PlotWidget()
-    plot.setMinimumHeight(LEAST_HEIGHT)
+    take_what_is_left(plot, LEAST_HEIGHT)
     plot.setMouseEnabled(x=False, y=False)
     plot.hideButtons()
     plot.setMenuEnabled(False)
-    plot.setLabel("bottom", "update")
-    plot.setToolTip(tooltip)
+    plot.setToolTip(f"{tooltip}\nAlong the bottom: updates.")
+    # Else the digits of rounding errors fill the axis of a value that stays.
+    plot.getViewBox().setLimits(minYRange=least_range)
     return plot

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from qtpy.QtCore import QObject, Signal
 
 from napari_midrl.workflows.finetune_reports import (
@@ -94,6 +95,7 @@ class TrainingProcess:
             errors="replace",
             **_own_group(),
         )
+        _yield_to_the_window(self._process.pid)
         self._output: deque[str] = deque(maxlen=LINES_KEPT)
         self._listener = threading.Thread(
             target=self._listen, name="midrl training", daemon=True
@@ -181,8 +183,18 @@ class TrainingProcess:
             self._handlers[1](ended)
 
 
+def _yield_to_the_window(pid: int) -> None:
+    """Let a process have what the window leaves of the processors."""
+    is_windows = sys.platform == "win32"
+    with suppress(psutil.Error, OSError):
+        psutil.Process(pid).nice(
+            psutil.BELOW_NORMAL_PRIORITY_CLASS if is_windows else 5
+        )
+
+
 def _own_group() -> dict[str, Any]:
     """Return options that keep Ctrl-C in the terminal of napari from the process."""
     if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        return {"creationflags": flags}
     return {"start_new_session": True}

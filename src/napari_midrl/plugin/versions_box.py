@@ -19,7 +19,12 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_midrl.plugin.annotate_boxes import row_of
-from napari_midrl.plugin.before_after_table import BETTER, WORSE, style_table
+from napari_midrl.plugin.before_after_table import (
+    BETTER,
+    WORSE,
+    style_table,
+    take_what_is_left,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +142,7 @@ class VersionsBox(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.table = VersionsTable()
-        self.table.setMinimumHeight(110)
+        take_what_is_left(self.table, 100)
         self.use_button = QPushButton("Use")
         self.compare_button = QPushButton("Compare")
         self.export_button = QPushButton(f"Export{ELLIPSIS}")
@@ -147,7 +152,7 @@ class VersionsBox(QWidget):
             "Take over a pack from such a file, if every byte of it is as it should be."
         )
         self.comparison = ComparisonTable()
-        self.comparison.setMinimumHeight(96)
+        take_what_is_left(self.comparison, 90)
         self.comparison.setVisible(False)
         self.caution = QLabel()
         self.caution.setWordWrap(True)
@@ -198,7 +203,8 @@ def _mm(row: Row | None) -> str:
 
 
 def _change(one: Row | None, other: Row | None) -> str:
-    if one is None or other is None:
+    # Of all landmarks together one may know more than the other.
+    if one is None or other is None or one.n != other.n:
         return ""
     change = other.median_mm - one.median_mm
     if isnan(change):

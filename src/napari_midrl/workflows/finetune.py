@@ -133,12 +133,13 @@ def _made(
     """Yield progress and return the new pack, step by step."""
     begun = time.perf_counter()
     settings = work.settings
-    if resume:
-        _claim(work)
     found = cases_in(data, settings.left_out)
     split = split_of(data, found, settings.hold_out, settings.seed)
     learned_from = [case for case in found if case.name in split.train]
     work.landmarks = landmarks_in(learned_from, settings.landmarks)
+    work.folder.mkdir(parents=True, exist_ok=True)
+    claim(work.folder)
+    work.is_claimed = True
     yield Progress(0, 0, "loading the engine")
     yield from read_cases(work, found, split)
     yield from recall(work)
@@ -168,11 +169,6 @@ def _parent(pack_name: str) -> Pack:
     return pack
 
 
-def _claim(work: Work) -> None:
-    claim(work.folder)
-    work.is_claimed = True
-
-
 @dataclass(frozen=True)
 class _Asked:
     """What a plan depends on besides the work: data, split, and the time spent."""
@@ -190,9 +186,6 @@ def _planned(work: Work, asked: _Asked) -> Generator[Progress, None, Plan]:
         return _plan_of(work, asked, _same_run(work, asked.split))
     yield Progress(0, 0, "measuring how long an update takes")
     record = _new_record(work, asked, *_n_updates(work, asked))
-    work.folder.mkdir(parents=True, exist_ok=True)
-    _claim(work)
-    check_run(work.folder, resume=False)
     write_record(record, work.folder)
     return _plan_of(work, asked, record)
 

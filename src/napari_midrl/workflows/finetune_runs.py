@@ -34,9 +34,10 @@ def target_folder(out: str) -> Path:
     """
     is_name = not any(mark in out for mark in ("/", os.sep))
     target = user_packs() / out if is_name else Path(out)
-    if not re.fullmatch(PACK_NAME, target.name) or target.suffix == RUN_SUFFIX:
+    name = out if is_name else target.name
+    if not re.fullmatch(PACK_NAME, name) or target.suffix == RUN_SUFFIX:
         msg = (
-            f"agents cannot be called {target.name!r}: use small letters, digits, "
+            f"agents cannot be called {name!r}: use small letters, digits, "
             "dots, dashes and underscores, at most 64, a letter or digit first"
         )
         raise InputError(msg)
@@ -49,7 +50,8 @@ def target_folder(out: str) -> Path:
 def free_name(pack_name: str) -> str:
     """Return a name for the successor of a pack that nothing has yet."""
     stem = re.sub(r"-\d+$", "", pack_name)
-    taken = {*pack_folders(), *(run.name for run in interrupted_runs())}
+    begun = (path.name for path in user_packs().glob(f"*{RUN_SUFFIX}"))
+    taken = {*pack_folders(), *(name.removesuffix(RUN_SUFFIX) for name in begun)}
     number = 2
     while f"{stem}-{number}" in taken:
         number += 1

@@ -133,6 +133,15 @@ def readings_in(folder: Path) -> tuple[Reading, ...]:
     return tuple(sorted(readings, key=lambda reading: -reading.n_files))
 
 
+def survey(folder: Path) -> Generator[Progress, None, tuple[Reading, ...]]:
+    """Yield progress and return whose annotations a folder is of.
+
+    None if it holds cases with landmark files, or a data set: these come first.
+    """
+    yield Progress(0, 0, f"looking into {folder.name}")
+    return () if has_cases(folder) else readings_in(folder)
+
+
 def has_cases(folder: Path) -> bool:
     """Return whether a folder holds cases with landmark files, or a data set."""
     if (folder / DATASET_NAME).is_file():
@@ -304,7 +313,7 @@ def _placed(row: CaseRow) -> tuple[tuple[str, ...], str]:
     if row.problem or row.file is None:
         return (), row.problem or "there is no annotation"
     if not row.images.exists():
-        return (), f"the image is not there: {row.images}"
+        return (), f"its image is no file any more, or never was one: {row.images}"
     try:
         landmarks = read_annotations(row.file).document.annotations.landmarks
     except AnnotationFileError as error:
