@@ -224,6 +224,27 @@ def test_stopping_keeps_the_best_weights_so_far(parent, cases, tmp_path, monkeyp
     assert "Stopped early" in card.training.note
 
 
+def test_stopping_without_held_out_cases_keeps_the_latest(parent, cases, tmp_path):
+    """Nothing is measured, so there is no best; it must not go on all the same."""
+    seen = []
+    done = finish(
+        finetune(
+            str(parent),
+            str(cases),
+            str(tmp_path / "c"),
+            replace(QUICK, n_updates=50, hold_out=()),
+            stop=lambda: len(seen) == 2,
+        ),
+        lambda report: seen.append(report) if report.metrics else None,
+    )
+    assert done.n_updates == 2
+    assert "none were measured" in read_card(tmp_path / "c").training.note
+    for name, tensor in weights_of(parent).items():
+        grown = weights_of(tmp_path / "c")[name]
+        if grown.shape == tensor.shape and "weight" in name:
+            assert not np.array_equal(grown, tensor)
+
+
 def test_resuming_without_a_run_is_refused(parent, cases, tmp_path):
     with pytest.raises(InputError, match="no interrupted"):
         finish(finetune(str(parent), str(cases), str(tmp_path / "c"), resume=True))

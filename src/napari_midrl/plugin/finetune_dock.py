@@ -319,6 +319,7 @@ class FineTuneDock(QWidget):
             return
         self._closed = True
         self._let_go()
+        self.training.close()
         self.versions.close()
         self.side_by_side.close()
         self.viewer.events.theme.disconnect(self._on_theme)

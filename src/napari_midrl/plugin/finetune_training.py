@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QTimer
+
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import InputError, MidrlError
 from napari_midrl.io.run_record import has_record, worker_of
@@ -59,6 +61,10 @@ class Training:
         self._only_plan = False
         self._is_ending = ""
         self._suggested = ""
+        self._left: TrainingProcess | None = None
+        self._watch = QTimer(dock)
+        self._watch.setInterval(500)
+        self._watch.timeout.connect(self._on_watch)
         box = self._box
         box.start_clicked.connect(self.start)
         box.plan_clicked.connect(self.ask_plan)
@@ -280,7 +286,7 @@ class Training:
         if self._process is not None:
             self._process.finish()
             self._is_ending = (
-                f"Finishing with the best weights so far, then the table{chr(0x2026)}"
+                f"Finishing with the best weights measured, then the table{chr(0x2026)}"
             )
             self._dock.tell(self._is_ending)
             self.refresh()
@@ -304,9 +310,27 @@ class Training:
 
     def let_go(self) -> None:
         """Leave the training to itself: it leaves a checkpoint and ends."""
-        if self._process is not None:
-            self._process.leave()
-            self._process = None
+        if self._process is None:
+            return
+        self._process.leave()
+        self._left, self._process = self._process, None
+        self._watch.start()
+        # The user may think better of closing the window.
+        self._dock.tell("The training leaves a checkpoint and ends; Resume goes on.")
+        self._dock.refresh()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.let_go()
+        self._watch.stop()
+
+    def _on_watch(self) -> None:
+        """Offer what was left to itself, once it has ended."""
+        if self._left is None or self._left.wait(0):
+            self._watch.stop()
+            self._left = None
+            self._box.show_progress(0, 1)
+            self.refresh_runs()
 
     # ---- showing
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 Watch = Callable[[int, DenseQNetwork], Generator[Progress, None, dict[str, float]]]
 
+CHECKPOINT_NAME = "checkpoint.safetensors"
 MAX_LOST_UPDATES = 20
 """In a row, after which a training is given up."""
 
@@ -363,7 +364,7 @@ class _TrainingState:
         unfinished = folder / "checkpoint.unfinished"
         try:
             save_file(tensors, unfinished, metadata=identity)
-            unfinished.replace(folder / "checkpoint.safetensors")
+            unfinished.replace(folder / CHECKPOINT_NAME)
         except (OSError, SafetensorError) as error:
             msg = f"no checkpoint could be written in {folder}: {error}"
             raise TrainingError(msg) from error
@@ -376,7 +377,7 @@ class _TrainingState:
         PackError
             If the checkpoint is damaged or that of another training.
         """
-        path = folder / "checkpoint.safetensors"
+        path = folder / CHECKPOINT_NAME
         if not path.exists():
             return
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,7 +12,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from napari_midrl.errors import PackError
-from napari_midrl.training.dense_loop import DenseTrainingSettings, train_dense
+from napari_midrl.training.dense_loop import (
+    CHECKPOINT_NAME,
+    DenseTrainingSettings,
+    train_dense,
+)
 from napari_midrl.training.views import ViewSettings
 
 if TYPE_CHECKING:
@@ -210,3 +215,35 @@ def best_in(folder: Path, network: DenseQNetwork) -> Best | None:
         msg = f"does not fit this fine-tuning: {error}"
         raise PackError(msg, folder / BEST_NAME) from error
     return Best(network, *record)
+
+
+def latest_in(folder: Path, network: DenseQNetwork) -> Best | None:
+    """Return the latest weights of a fine-tuning that was closed; None without any.
+
+    For one that measures nothing: nobody knows which were the best, so the error is
+    NaN.
+
+    Parameters
+    ----------
+    folder
+        Of the fine-tuning.
+    network
+        Of the same architecture; it gets the weights.
+
+    Raises
+    ------
+    PackError
+        If the checkpoint is damaged or of another architecture.
+    """
+    path = folder / CHECKPOINT_NAME
+    if not path.exists():
+        return None
+    try:
+        tensors = load_file(path)
+        before = "averaged_net."
+        own = {n.removeprefix(before): t for n, t in tensors.items() if before in n}
+        network.load_state_dict(own)
+        return Best(network, int(tensors["n_done"]), math.nan)
+    except (SafetensorError, RuntimeError, KeyError) as error:
+        msg = f"does not fit this fine-tuning: {error}"
+        raise PackError(msg, path) from error

@@ -97,7 +97,8 @@ def finetune(
         Go on from the checkpoint of an interrupted run.
     stop
         Asked after every update. Once it says yes, the best weights so far are made
-        into the pack: the last measured, if none was better.
+        into the pack: the last measured, if none was better, or the latest, if there
+        is nothing to measure on.
 
     Raises
     ------
@@ -276,22 +277,26 @@ def _learned(
     work: Work, plan: Plan, stop: Callable[[], bool]
 ) -> Generator[Progress, None, tuple[DenseQNetwork, int, list[dict[str, float]]]]:
     """Return the trained network, its number of updates, and what was measured."""
-    from napari_midrl.training.finetune import best_in, fine_tune
+    from napari_midrl.training.finetune import best_in, fine_tune, latest_in
 
     settings = training_of(work, plan.n_updates)
+    measures, has_learned = _measures(work), False
     training = fine_tune(
         grown_network(work),
         work.cases,
         settings,
         work.folder,
         past=work.past,
-        measure=partial(_measured, work) if _measures(work) else None,
+        measure=partial(_measured, work) if measures else None,
         measure_every=max(1, plan.n_updates // 10),
     )
     n_done = plan.n_updates
     while True:
         if stop():
             best = best_in(work.folder, grown_network(work))
+            if best is None and has_learned and not measures:
+                training.close()
+                best = latest_in(work.folder, grown_network(work))
             if best is not None:
                 training.close()
                 return best.network, best.n_updates, history(work.folder)
@@ -300,6 +305,7 @@ def _learned(
         except StopIteration as done:
             network: DenseQNetwork = done.value
             return network, n_done, history(work.folder)
+        has_learned = True
         yield progress
 
 

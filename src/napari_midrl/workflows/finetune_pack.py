@@ -102,10 +102,7 @@ def card_of(
                 "python": platform.python_version(),
                 "torch": importlib.metadata.version("torch"),
             },
-            "note": ""
-            if n_done == plan.n_updates
-            else "Stopped early: of the weights measured on the way those with the "
-            "smallest held-out error, which the held-out cases therefore chose.",
+            "note": "" if n_done == plan.n_updates else _stopped(history),
         },
         "metrics": {
             "before_after": [as_plain(row) for row in rows],
@@ -116,6 +113,16 @@ def card_of(
             f"{len(work.train)} cases. {parent.limits}"
         ),
     }
+
+
+def _stopped(history: list[dict[str, float]]) -> str:
+    """Return which weights are taken of a training that was stopped."""
+    if not history:
+        return "Stopped early: the weights after the last update; none were measured."
+    return (
+        "Stopped early: of the weights measured on the way those with the smallest "
+        "held-out error, which the held-out cases therefore chose."
+    )
 
 
 def _data_in_words(work: Work) -> str:
