@@ -175,16 +175,15 @@ def finetune_picture() -> None:
         wait_until(lambda: not dock.is_busy)
         if dock.versions.shown is None:
             raise SystemExit(dock.ui.status.text())
-        dock.ui.tabs.setCurrentWidget(dock.ui.curves)
-        shoot(viewer, "finetune-curves")
-        dock.ui.tabs.setCurrentWidget(dock.ui.result)
         dock.ui.result.play_button.click()
         wait_until(lambda: not dock.is_busy)
         show_standard_view(viewer, CORONAL)
         player = dock.side_by_side.player
         player.pause()
-        player.set_frame(player.n_frames // 2)
+        player.set_frame(2 * player.n_frames // 3)
         shoot(viewer, "finetune")
+        dock.ui.tabs.setCurrentWidget(dock.ui.curves)
+        shoot(viewer, "finetune-curves")
         viewer.close()
 
 

@@ -28,7 +28,8 @@ from napari_midrl.workflows.finetune_settings import FINISH, PAUSE, FineTuned
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-COMMAND = (sys.executable, "-m", "napari_midrl", "finetune")
+# -P: a file of the folder that napari was started in must not pass for a module.
+COMMAND = (sys.executable, "-P", "-m", "napari_midrl", "finetune")
 OPTIONS = ("--progress", "json", "--steer")
 LINES_KEPT = 40
 
