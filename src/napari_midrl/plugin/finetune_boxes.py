@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_midrl.plugin.annotate_boxes import row_of
+from napari_midrl.plugin.annotate_form import ELLIPSIS
 from napari_midrl.plugin.before_after_table import (
     BeforeAfterTable,
     style_table,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from napari_midrl.workflows.finetune_source import SourceCase
     from napari_midrl.workflows.pack_versions import PackVersion
 
-ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 COLUMN_OF = {Role.LEARN: 2, Role.HOLD_OUT: 3}
 NO_CASES = "No cases yet: take those you annotated, or a folder."
 USER = Qt.ItemDataRole.UserRole
@@ -405,6 +405,8 @@ class ResultBox(QWidget):
         super().__init__(parent)
         self.title = QLabel("Nothing was trained or chosen yet.")
         self.title.setWordWrap(True)
+        # A card from elsewhere may hold anything.
+        self.title.setTextFormat(Qt.TextFormat.PlainText)
         self.table = BeforeAfterTable()
         take_what_is_left(self.table, 130)
         self.case = QComboBox()

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_midrl.errors import MidrlError
 from napari_midrl.plugin import questions
+from napari_midrl.plugin.annotate_form import ELLIPSIS
 from napari_midrl.plugin.background import BackgroundTask
 from napari_midrl.plugin.commands import ANNOTATE_DOCK
 from napari_midrl.plugin.engine import Engine, default_engine
@@ -94,7 +95,7 @@ class FineTuneDock(QWidget):
         cases.annotated_clicked.connect(self.take_annotated)
         cases.draw_clicked.connect(self.draw_again)
         cases.changed.connect(self._on_cases_changed)
-        cases.landmarks_changed.connect(self.training.refresh)
+        cases.landmarks_changed.connect(self.training.forget_plan)
         cases.pack.currentIndexChanged.connect(self._on_pack_changed)
         self.ui.result.play_clicked.connect(self._on_play)
         self.viewer.events.theme.connect(self._on_theme)
@@ -163,7 +164,7 @@ class FineTuneDock(QWidget):
             self.tell("Wait until what runs has ended, or stop it.", error=True)
             return
         self.run_task(make, on_return)
-        self.tell(f"Looking at the cases{chr(0x2026)}")
+        self.tell(f"Looking at the cases{ELLIPSIS}")
 
     def _on_source(self, source: CaseSource) -> None:
         self.source = source
@@ -193,7 +194,7 @@ class FineTuneDock(QWidget):
         if self.source is not None:
             counts = self.source.counts(self.ui.cases.roles())
             self.ui.cases.set_landmarks(counts, known)
-        self.training.refresh()
+        self.training.forget_plan()
 
     def _on_pack_changed(self, index: int) -> None:
         self.training.suggest_name()
@@ -320,7 +321,6 @@ class FineTuneDock(QWidget):
         self._closed = True
         self._let_go()
         self.training.close()
-        self.versions.close()
         self.side_by_side.close()
         self.viewer.events.theme.disconnect(self._on_theme)
 

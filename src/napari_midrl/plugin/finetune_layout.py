@@ -38,6 +38,7 @@ class FineTuneLayout(QScrollArea):
         self.tabs.addTab(self.versions, "Versions")
         self.status = QLabel()
         self.status.setWordWrap(True)
+        self.status.setTextFormat(Qt.TextFormat.PlainText)
         self.status.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
         )

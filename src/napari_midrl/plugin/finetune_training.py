@@ -13,6 +13,7 @@ from napari_midrl.data.progress import Progress
 from napari_midrl.errors import InputError, MidrlError
 from napari_midrl.io.run_record import has_record, worker_of
 from napari_midrl.plugin import questions
+from napari_midrl.plugin.annotate_form import ELLIPSIS
 from napari_midrl.plugin.exports import error_text
 from napari_midrl.plugin.pack_news import news
 from napari_midrl.plugin.training_process import Ended, TrainingProcess
@@ -23,7 +24,7 @@ from napari_midrl.workflows.finetune_runs import (
     interrupted_runs,
     log_entries,
     run_folder,
-    run_in,
+    runs_at_work,
     target_folder,
 )
 from napari_midrl.workflows.finetune_settings import FineTuned, Plan, PlanProgress
@@ -37,6 +38,8 @@ from napari_midrl.workflows.finetune_source import (
 if TYPE_CHECKING:
     from napari_midrl.plugin.finetune_boxes import TrainBox
     from napari_midrl.plugin.finetune_dock import FineTuneDock
+    from napari_midrl.workflows.finetune_source import CaseSource
+    from napari_midrl.workflows.pack_versions import PackVersion
 
 HELD_OUT_NAME = "held-out.txt"
 DISCARD = "Discard"
@@ -61,7 +64,6 @@ class Training:
         self._only_plan = False
         self._is_ending = ""
         self._suggested = ""
-        self._left: TrainingProcess | None = None
         self._watch = QTimer(dock)
         self._watch.setInterval(500)
         self._watch.timeout.connect(self._on_watch)
@@ -73,6 +75,7 @@ class Training:
         box.resume_clicked.connect(self.resume)
         box.discard_clicked.connect(self.discard)
         box.changed.connect(self.refresh)
+        box.minutes.valueChanged.connect(self.forget_plan)
 
     @property
     def is_running(self) -> bool:
@@ -86,6 +89,12 @@ class Training:
 
     # ---- before
 
+    def forget_plan(self, value: object = None) -> None:
+        """Show no plan any more: it was of other choices."""
+        if not self.is_running:
+            self._plan = None
+        self.refresh()
+
     def suggest_name(self) -> None:
         """Put a name into the field, unless the user has written one."""
         pack = self._dock.parent_pack
@@ -95,8 +104,15 @@ class Training:
         self.refresh()
 
     def refresh_runs(self) -> None:
-        """Offer the trainings that were interrupted."""
+        """Offer the trainings that were interrupted, and watch for those to come."""
         self._box.set_runs(interrupted_runs())
+        if self._others_at_work():
+            self._watch.start()
+
+    def _others_at_work(self) -> bool:
+        """Return whether a training runs that was left, or is another window's."""
+        mine = self._folder if self.is_running else None
+        return any(folder != mine for folder in runs_at_work())
 
     def reason(self) -> str:
         """Return why nothing can be started; empty if it can."""
@@ -138,7 +154,7 @@ class Training:
             return
         name = box.name.text().strip()
         roles = dock.ui.cases.roles()
-        folder = run_folder(target_folder(name))
+        folder = self._folder = run_folder(target_folder(name))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             data = prepared(source, roles, folder)
@@ -147,22 +163,34 @@ class Training:
             (folder / HELD_OUT_NAME).write_text(names, encoding="utf-8")
         except (MidrlError, OSError) as error:
             dock.tell(f"Not started: {error_text(error)}", error=True)
+            self._forget_leftovers()
             return
-        arguments = [
-            *("--out", name, "--pack", str(dock.parent_pack.folder)),
-            *("--cases", data, "--hold-out", str(folder / HELD_OUT_NAME)),
-            *("--minutes", str(box.minutes.value())),
-            *([] if dock.ui.cases.rehearse.isChecked() else ["--no-replay"]),
-            *([] if box.images.isChecked() else ["--no-coreset"]),
-            *(["--plan"] if only_plan else []),
-        ]
-        for landmark in dock.ui.cases.chosen_landmarks():
-            arguments += ["--landmark", landmark]
-        for case in source.cases:
-            if case.problem or roles.get(case.name) is Role.LEAVE_OUT:
-                arguments += ["--leave-out", case.name]
+        arguments = self._arguments(source, dock.parent_pack, folder, data)
+        if only_plan:
+            arguments.append("--plan")
         dock.ui.curves.set_value(())
         self._launch(arguments, folder, only_plan=only_plan)
+
+    def _arguments(
+        self, source: CaseSource, pack: PackVersion, folder: Path, data: str
+    ) -> list[str]:
+        """Return the choices as arguments of the command."""
+        cases, box = self._dock.ui.cases, self._box
+        roles = cases.roles()
+        left_out = (
+            case.name
+            for case in source.cases
+            if case.problem or roles.get(case.name) is Role.LEAVE_OUT
+        )
+        return [
+            *("--out", box.name.text().strip(), "--pack", str(pack.folder)),
+            *("--cases", data, "--hold-out", str(folder / HELD_OUT_NAME)),
+            *("--minutes", str(box.minutes.value())),
+            *([] if cases.rehearse.isChecked() else ["--no-replay"]),
+            *([] if box.images.isChecked() else ["--no-coreset"]),
+            *(f"--landmark={landmark}" for landmark in cases.chosen_landmarks()),
+            *(f"--leave-out={name}" for name in left_out),
+        ]
 
     def resume(self) -> None:
         """Go on with the interrupted training that is shown."""
@@ -188,7 +216,7 @@ class Training:
         self._box.plan.setText("")
         self._box.show_progress(0, 0)
         self._dock.ui.tabs.setCurrentWidget(self._dock.ui.curves)
-        self._dock.tell(f"Starting{chr(0x2026)} The window stays free meanwhile.")
+        self._dock.tell(f"Starting{ELLIPSIS} The window stays free meanwhile.")
         self._dock.refresh()
 
     # ---- following
@@ -265,7 +293,7 @@ class Training:
 
     def _forget_leftovers(self) -> None:
         """Remove what was written for a training that never began."""
-        if self._folder.name and run_in(self._folder).record is None:
+        if not has_record(self._folder):
             try:
                 discard(self._folder)
             except InputError as error:
@@ -277,7 +305,7 @@ class Training:
         """Leave a checkpoint and end; it can be resumed."""
         if self._process is not None:
             self._process.pause()
-            self._is_ending = f"Pausing after this step{chr(0x2026)}"
+            self._is_ending = f"Pausing after this step{ELLIPSIS}"
             self._dock.tell(self._is_ending)
             self.refresh()
 
@@ -286,7 +314,7 @@ class Training:
         if self._process is not None:
             self._process.finish()
             self._is_ending = (
-                f"Finishing with the best weights measured, then the table{chr(0x2026)}"
+                f"Finishing with the best weights measured, then the table{ELLIPSIS}"
             )
             self._dock.tell(self._is_ending)
             self.refresh()
@@ -313,7 +341,7 @@ class Training:
         if self._process is None:
             return
         self._process.leave()
-        self._left, self._process = self._process, None
+        self._process = None
         self._watch.start()
         # The user may think better of closing the window.
         self._dock.tell("The training leaves a checkpoint and ends; Resume goes on.")
@@ -325,12 +353,12 @@ class Training:
         self._watch.stop()
 
     def _on_watch(self) -> None:
-        """Offer what was left to itself, once it has ended."""
-        if self._left is None or self._left.wait(0):
+        """Offer what was left to itself, or ran elsewhere, once it has ended."""
+        if not self._others_at_work():
             self._watch.stop()
-            self._left = None
-            self._box.show_progress(0, 1)
             self.refresh_runs()
+            if not self.is_running:
+                self._box.show_progress(0, 1)
 
     # ---- showing
 

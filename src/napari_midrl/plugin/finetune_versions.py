@@ -131,10 +131,6 @@ class Versions:
         """Take over a pack file beside the window."""
         self._dock.run_task(partial(import_pack, path), self._on_imported)
 
-    def close(self) -> None:
-        """Let go of everything."""
-        self._all = ()
-
     def _on_selection(self) -> None:
         selected = self._box.table.selected()
         if len(selected) == 1 and selected[0].rows:

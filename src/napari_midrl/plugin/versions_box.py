@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_midrl.plugin.annotate_boxes import row_of
+from napari_midrl.plugin.annotate_form import ELLIPSIS
 from napari_midrl.plugin.before_after_table import (
     BETTER,
     WORSE,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from napari_midrl.evaluation.before_after import Row
     from napari_midrl.workflows.pack_versions import PackVersion, VersionComparison
 
-ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 HEADERS = ("Agents", "From", "Made", "Cases", "Held out", "Known")
 TOOLTIPS = (
     "Name of the pack; the one in use is bold",
@@ -219,4 +219,5 @@ def _tooltip(version: PackVersion) -> str:
         lines.append("Carries image data of cases.")
     if version.note:
         lines.append(version.note)
-    return "\n".join(lines)
+    # A card from elsewhere may hold anything, and tooltips draw what looks like HTML.
+    return "\n".join(lines).replace("<", "(").replace(">", ")")

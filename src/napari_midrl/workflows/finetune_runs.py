@@ -124,6 +124,12 @@ def interrupted_runs() -> tuple[InterruptedRun, ...]:
     )
 
 
+def runs_at_work() -> tuple[Path, ...]:
+    """Return the folders in the user's store that a living process is at work in."""
+    folders = sorted(user_packs().glob(f"*{RUN_SUFFIX}"))
+    return tuple(folder for folder in folders if worker_of(folder) is not None)
+
+
 def run_in(folder: Path) -> InterruptedRun:
     """Return what is known of the fine-tuning in a folder."""
     name = folder.name.removesuffix(RUN_SUFFIX)
