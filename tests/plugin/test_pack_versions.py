@@ -12,6 +12,7 @@ from napari_midrl.io.coreset import CORESET_NAME
 from napari_midrl.io.model_store import read_card, user_packs
 from napari_midrl.io.pack_file import read_pack_file
 from napari_midrl.plugin import finetune_versions, questions
+from napari_midrl.plugin.annotate_dock import AnnotateDock
 from napari_midrl.plugin.finetune_dock import FineTuneDock
 from napari_midrl.plugin.preferences import Preferences
 from napari_midrl.plugin.search_dock import SearchDock
@@ -100,6 +101,21 @@ def test_another_version_can_be_used_and_the_old_one_again(dock):
     select(dock, "child")
     dock.ui.versions.use_button.click()
     assert chosen.currentData() == "tiny"
+
+
+def test_the_annotation_dock_offers_what_was_imported(dock, tmp_path, qtbot):
+    path = tmp_path / "child.midrl-pack"
+    dock.versions.export(dock.versions.named("child"), path, with_images=False)
+    qtbot.waitUntil(lambda: not dock.is_busy)
+    (user_packs() / "child").rename(tmp_path / "away")
+    annotating = AnnotateDock(dock.viewer, preferences=Preferences(default_pack="tiny"))
+    dock.viewer.window.add_dock_widget(annotating, name="MIDRL: annotate")
+    offered = annotating.ui.propose.pack
+    assert offered.findData("child") < 0
+    dock.versions.import_file(path)
+    qtbot.waitUntil(lambda: not dock.is_busy)
+    assert offered.findData("child") >= 0
+    assert offered.currentData() == "tiny"
 
 
 def test_two_versions_are_compared_parent_first(dock):

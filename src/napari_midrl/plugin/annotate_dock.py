@@ -42,6 +42,7 @@ from napari_midrl.plugin.editor import Editor
 from napari_midrl.plugin.engine import Engine, default_engine
 from napari_midrl.plugin.exports import error_text
 from napari_midrl.plugin.orientation import STANDARD_VIEWS, StandardView
+from napari_midrl.plugin.pack_news import news
 from napari_midrl.plugin.preferences import Preferences, load_preferences
 from napari_midrl.plugin.surroundings import borrow
 from napari_midrl.plugin.views import SLAB_MM, jump_to, set_slab, show_standard_view
@@ -147,6 +148,7 @@ class AnnotateDock(QWidget):
         ui.shortcuts.clicked.connect(self.show_shortcuts)
         ui.propose.cancel_clicked.connect(self.cancel)
         ui.propose.pack.currentIndexChanged.connect(self.refresh)
+        news.changed.connect(self._on_pack_news)
         for button, title in buttons_of(self.ui):
             button.clicked.connect(partial(self._on_button, self.action(title)))
 
@@ -172,6 +174,14 @@ class AnnotateDock(QWidget):
         ui.propose.set_running(False)
         if troubles:
             ui.show_status("\n".join(troubles), error=True)
+
+    def _on_pack_news(self) -> None:
+        """Offer new packs at once; the one chosen stays."""
+        if not self.is_running:
+            chosen = self.ui.propose.pack.currentData() or ""
+            packs = self.engine.available_packs()
+            self.ui.propose.set_packs(packs, chosen)
+            self.refresh()
 
     def _set_up_viewer(self) -> None:
         viewer = self.viewer
@@ -564,6 +574,7 @@ class AnnotateDock(QWidget):
         if self._closed:
             return
         self._closed = True
+        news.changed.disconnect(self._on_pack_news)
         self.stop()
         self.cancel()
         self._mouse.close()
