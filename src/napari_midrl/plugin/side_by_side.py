@@ -180,8 +180,8 @@ class SideBySide:
             size=8.0,
             canvas_size_limits=TRUTH_SIZE_PIXELS,
             face_color=[colors[m.name] for m in placed],
-            border_color="white",
-            border_width=0.08,
+            border_color=[colors[m.name] for m in placed],
+            border_width=0,
             features={"label": [m.name for m in placed]},
             text={
                 "string": "\N{EM SPACE}\N{EM SPACE}{label}",
