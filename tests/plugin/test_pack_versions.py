@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_midrl.data.progress import finish
+from napari_midrl.data.study import Study
 from napari_midrl.io.coreset import CORESET_NAME
 from napari_midrl.io.model_store import read_card, user_packs
 from napari_midrl.io.pack_file import read_pack_file
@@ -20,6 +21,7 @@ from napari_midrl.training.dense_loop import DenseTrainingSettings
 from napari_midrl.training.views import ViewSettings
 from napari_midrl.workflows.finetune import finetune
 from napari_midrl.workflows.finetune_settings import FineTuneSettings
+from napari_midrl.workflows.finetune_source import open_case
 from tests.tiny_agents import write_case, write_cases, write_tiny_pack
 
 pytestmark = pytest.mark.gui
@@ -198,8 +200,42 @@ def test_old_and_new_agents_play_side_by_side(dock, qtbot):
     bright = layers["agents (after)"].face_color[:, :3]
     assert np.ptp(dim) < np.ptp(bright, axis=1).max()
     assert "new landmarks" in status(dock)
+    dock.ui.result.playback.follow.setCurrentText("old")
+    player.set_frame(3)
+    agent = layers["agents (after)"].data
+    walks = agent[agent[:, 0] == 3][:, 1:]
+    assert np.abs(walks - np.array(dock.viewer.dims.point[-3:])).max(axis=1).min() < 2.1
     dock.side_by_side.clear()
     assert not dock.viewer.layers
+
+
+def test_the_annotated_image_of_a_study_is_searched(dock, monkeypatch, qtbot):
+    """Not just the first one."""
+    source = dock.source
+    (volume,) = finish(open_case(source, "case-1"))[0].volumes
+    truth = finish(open_case(source, "case-1"))[1]
+    other = replace(volume, array=volume.array[::-1].copy(), name="other")
+    searched = []
+
+    def opened(_source, _case):
+        yield from ()
+        study = Study("case-1", (other, volume.renamed("annotated")))
+        return study, replace(truth, image_sha256=volume.content_hash)
+
+    def locate(searched_volume, _pack, settings):
+        searched.append(searched_volume.name)
+        return (yield from locate_with_agents(searched_volume, "child", settings))
+
+    locate_with_agents = dock.engine.locate
+    monkeypatch.setattr("napari_midrl.plugin.side_by_side.open_case", opened)
+    dock.engine = replace(dock.engine, locate=locate)
+    select(dock, "child")
+    dock.ui.result.play_button.click()
+    qtbot.waitUntil(lambda: not dock.is_busy, timeout=60_000)
+    dock.side_by_side.pause()
+    assert set(searched) == {"annotated"}
+    visible = {layer.name: layer.visible for layer in dock.viewer.layers}
+    assert (visible["annotated"], visible["other"]) == (True, False)
 
 
 def test_a_pack_whose_parent_is_gone_plays_alone(dock, tmp_path, qtbot):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from napari_midrl.data.annotations import Position
     from napari_midrl.data.landmarks import LandmarkSet
+    from napari_midrl.data.playback import Playback
     from napari_midrl.data.progress import Progress
     from napari_midrl.data.study import Study
     from napari_midrl.data.trajectory import Localization
@@ -80,6 +81,8 @@ class SideBySide:
         self._scenes: tuple[ReplayScene, ...] = ()
         self._layers: tuple[Layer, ...] = ()
         self._truth: Points | None = None
+        self._after: Playback | None = None
+        self._followed = ""
         self._known_lps_mm = np.empty((0, 3))
         self._surroundings = borrow(dock.viewer)
         self.player = Player(parent=dock)
@@ -90,6 +93,7 @@ class SideBySide:
         self._bar.speed_changed.connect(self.player.set_speed)
         self._bar.loop_changed.connect(self._on_loop)
         self._bar.options_changed.connect(self._on_options)
+        self._bar.follow_changed.connect(self._on_follow)
         self.player.set_speed(self._bar.speed.currentData())
         dims = dock.viewer.dims.events
         dims.current_step.connect(self._on_dims)
@@ -109,7 +113,10 @@ class SideBySide:
     ) -> Generator[Progress, None, BothFound]:
         """Yield progress and return what both find; runs beside the window."""
         study, truth = yield from open_case(source, case)
-        volume = study.volumes[0]
+        volume = next(
+            (v for v in study.volumes if v.content_hash == truth.image_sha256),
+            study.volumes[0],
+        )
         placed = known_positions(truth)
         locate = self._dock.engine.locate
         wanted = tuple(name for name in version.landmarks if name in placed)
@@ -132,14 +139,16 @@ class SideBySide:
         viewer = self._dock.viewer
         colors = landmark_colors([m.name for m in both.truth])
         added = [
-            viewer.add_image(data, **(options | {"visible": n == 0}))
-            for n, (data, options, _) in enumerate(study_layers(both.study))
+            viewer.add_image(data, **(options | {"visible": volume is both.volume}))
+            for volume, (data, options, _) in zip(
+                reversed(both.study.volumes), study_layers(both.study), strict=True
+            )
         ]
         self._known_lps_mm = np.array(list(known_positions(both.truth).values()))
         self._truth = self._truth_layer(both.truth, colors)
         self._layers = (*added, self._truth)
         self._draw(both, colors)
-        self._surroundings.planes.show(added[0])
+        self._surroundings.planes.show(next(x for x in added if x.visible))
         viewer.reset_view()
         self._on_slicing()
         jump_to(viewer, next(iter(known_positions(both.truth).values())))
@@ -157,7 +166,8 @@ class SideBySide:
             label: playback_of(own, least_frames=n_frames)
             for label, own in walks.items()
         }
-        self._bar.set_replay(n_frames, playbacks[AFTER].starts, ())
+        self._after, self._followed = playbacks[AFTER], ""
+        self._bar.set_replay(n_frames, self._after.starts, self._after.landmarks)
         self._bar.setVisible(True)
         self.player.set_n_frames(n_frames)
         self._scenes = tuple(
@@ -215,7 +225,8 @@ class SideBySide:
         self._surroundings.planes.show(None)
         remove_layers(viewer, [x for x in self._layers if x in viewer.layers])
         self._layers = ()
-        self._truth = None
+        self._truth = self._after = None
+        self._followed = ""
 
     def close(self) -> None:
         """Stop the clock and leave the viewer alone."""
@@ -231,6 +242,20 @@ class SideBySide:
         for scene in self._scenes:
             scene.set_frame(frame)
         self._bar.show_frame(frame)
+        self._move_views()
+
+    def _on_follow(self, landmark: str) -> None:
+        self._followed = landmark
+        self._move_views()
+
+    def _move_views(self) -> None:
+        """Keep the slices on the new agent that is followed."""
+        if self._after is None or not self._followed:
+            return
+        agents = self._after.agents(self._bar.options().start, self._followed)
+        position_lps_mm = self._after.positions_lps_mm[agents[0], self.player.frame]
+        jump_to(self._dock.viewer, position_lps_mm)
+        self._surroundings.planes.move_to(position_lps_mm)
 
     def _on_dims(self, event: object = None) -> None:
         """The viewer's own slider moves the replay too."""

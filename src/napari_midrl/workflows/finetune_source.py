@@ -136,7 +136,7 @@ def readings_in(folder: Path) -> tuple[Reading, ...]:
 def survey(folder: Path) -> Generator[Progress, None, tuple[Reading, ...]]:
     """Yield progress and return whose annotations a folder is of.
 
-    None if it holds cases with landmark files, or a data set: these come first.
+    Nobody's if it holds cases with landmark files, or a data set: these come first.
     """
     yield Progress(0, 0, f"looking into {folder.name}")
     return () if has_cases(folder) else readings_in(folder)
