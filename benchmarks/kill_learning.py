@@ -44,13 +44,15 @@ from napari_midrl.io.images import read_image, write_nifti
 from napari_midrl.io.landmarks import write_landmarks
 from napari_midrl.io.model_store import read_pack, write_pack
 from napari_midrl.io.protocols import find_protocol
-from napari_midrl.training.dense_loop import DenseTrainingSettings
+from napari_midrl.io.run_record import has_record
+from napari_midrl.training.dense_loop import CHECKPOINT_NAME, DenseTrainingSettings
 from napari_midrl.training.views import ViewSettings
 from napari_midrl.workflows.annotate import open_session
 from napari_midrl.workflows.annotation_cases import case_rows
 from napari_midrl.workflows.cases import find_cases
 from napari_midrl.workflows.export_dataset import export_dataset, random_splits
-from napari_midrl.workflows.finetune import PLAN_NAME, finetune, run_folder
+from napari_midrl.workflows.finetune import finetune
+from napari_midrl.workflows.finetune_runs import run_folder
 from napari_midrl.workflows.finetune_settings import FineTuneSettings
 
 if TYPE_CHECKING:
@@ -73,7 +75,6 @@ for module in (
 N_CASES = 4
 N_UPDATES = 12
 LEARNING_LIFE_S, EXPORTING_LIFE_S = 4.0, 0.3
-CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass
@@ -155,7 +156,7 @@ def learn(folder: Path, seed: int, acknowledge: Acknowledge) -> None:
     """Fine-tune, or go on with it; acknowledge the count of updates."""
     del seed
     target = folder / "child"
-    goes_on = (run_folder(target) / PLAN_NAME).exists()
+    goes_on = has_record(run_folder(target))
     task = finetune(
         str(folder / "parent"),
         str(folder / "cases"),
@@ -243,7 +244,7 @@ def _check_learning(folder: Path, acknowledged: int, run: int, counts: Counts) -
         shutil.rmtree(target)
         shutil.rmtree(run_folder(target), ignore_errors=True)
         return
-    path = run_folder(target) / CHECKPOINT
+    path = run_folder(target) / CHECKPOINT_NAME
     counts.kills_while_learning += path.exists()
     try:
         n_done = int(load_file(path)["n_done"]) if path.exists() else 0
