@@ -17,8 +17,11 @@ from tests.tiny_agents import write_tiny_pack
 GRID = VoxelGrid((40, 30, 50), np.diag([5.0, 6.0, 4.0, 1.0]))
 
 
-def tiny_pack(folder):
+def tiny_pack(folder, landmarks=("heart", "prostate")):
+    """Return agents that nobody taught; the patient of these tests has no prostate."""
     write_tiny_pack(folder)
+    card = read_card(folder).model_copy(update={"landmarks": list(landmarks)})
+    write_card(folder, card)
     return folder
 
 
@@ -97,3 +100,11 @@ def test_a_card_of_other_weights_is_not_written(tmp_path):
     card = read_card(folder).model_copy(update={"weights_sha256": "0" * 64})
     with pytest.raises(PackError, match="other weights"):
         write_card(folder, card)
+
+
+def test_landmarks_no_digital_patient_has_are_not_judged(patient, tmp_path):
+    assert calibrate.of_digital_patients(("heart", "L1")) == ("heart",)
+    assert answers_of(tiny_pack(tmp_path / "one", ("heart", "L1")), 3)
+    folder = tiny_pack(tmp_path / "none", ("L1", "L2"))
+    with pytest.raises(PackError, match="digital patient"):
+        next(calibrate.calibrate(str(folder)))

@@ -25,7 +25,7 @@ from napari_midrl.phantom.patient import draw_patient
 from napari_midrl.phantom.study import phantom_study
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from napari_midrl.data.volume import Volume
@@ -78,7 +78,8 @@ def calibrate(
     Raises
     ------
     PackError
-        If the pack is missing or its agents give no evidence.
+        If the pack is missing, its agents give no evidence, or they know no landmark
+        of the digital patient.
     InputError
         If its answers are all right or all wrong.
     """
@@ -86,6 +87,9 @@ def calibrate(
     card = read_card(folder)
     if card.architecture != "midrl-dense":
         msg = f"agents of architecture {card.architecture} give no evidence"
+        raise PackError(msg, folder)
+    if not of_digital_patients(card.landmarks):
+        msg = f"agents for {card.landmarks} know no landmark of the digital patient"
         raise PackError(msg, folder)
     seeds = range(FIRST_SEED, FIRST_SEED + n_patients)
     answers: list[Answer] = []
@@ -148,12 +152,13 @@ def answers_of(folder: Path, seed: int) -> list[Answer]:
     study, truth = finish(phantom_study(seed, regions=regions))
     there = {mark.name: mark.position_lps_mm for mark in truth.landmarks}
     rng = np.random.default_rng([seed, 3])
+    sought = of_digital_patients(pack.card.landmarks)
     answers = []
     for volume in study.volumes:
         is_whole = volume.name.startswith("whole body")
         parts = [cropped(volume, rng) for _ in range(CROPS if is_whole else 0)]
         for shown in (volume, *parts):
-            settings = SearchSettings(seed=int(rng.integers(1000)))
+            settings = SearchSettings(landmarks=sought, seed=int(rng.integers(1000)))
             for result in finish(localizer.localize(shown, settings)).results:
                 place = there.get(result.name)
                 error_mm = float("inf")
@@ -166,6 +171,13 @@ def answers_of(folder: Path, seed: int) -> list[Answer]:
                     continue
                 answers.append(Answer(result.evidence, error_mm))
     return answers
+
+
+def of_digital_patients(landmarks: Sequence[str]) -> tuple[str, ...]:
+    """Return those of which a digital patient tells whether and where they are."""
+    from napari_midrl.training.digital_patient import LANDMARKS
+
+    return tuple(name for name in landmarks if name in LANDMARKS)
 
 
 def cropped(volume: Volume, rng: np.random.Generator) -> Volume:
