@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import time
 
 import psutil
 import pytest
+import qtpy
 from qtpy.QtCore import QEvent, Qt
 
 from napari_midrl.annotation.commands import Place
@@ -17,6 +19,7 @@ from napari_midrl.plugin import questions
 from napari_midrl.plugin.annotate_dock import AnnotateDock
 from napari_midrl.plugin.finetune_dock import FineTuneDock
 from napari_midrl.plugin.preferences import Preferences
+from napari_midrl.plugin.training_process import TrainingProcess
 from napari_midrl.workflows.finetune_runs import interrupted_runs
 from napari_midrl.workflows.finetune_source import Role
 from tests.tiny_agents import write_case, write_cases, write_tiny_pack
@@ -349,3 +352,26 @@ def test_published_agents_are_gray(dock, store):
     assert not item.isEnabled()
     assert "cannot be fine-tuned" in item.toolTip()
     assert dock.ui.cases.chosen_pack() == "tiny"
+
+
+def test_a_process_is_seen_off_when_qt_is_gone(cases, store, qtbot):
+    """The thread that listens must not end before the process does."""
+    said = []
+    process = TrainingProcess(
+        ["--out", "x", "--pack", "tiny", "--cases", str(cases), "--minutes", "3"],
+        on_message=said.append,
+        on_end=said.append,
+    )
+    qtbot.waitUntil(lambda: len(said) > 0, timeout=PATIENCE_MS)
+    sip_or_shiboken_delete(process._signals)
+    process._process.stdin.close()
+    assert process.wait(PATIENCE_MS / 1000)
+    assert not psutil.pid_exists(process.pid)
+
+
+def sip_or_shiboken_delete(thing):
+    """Delete the C++ side of a Qt object, as the end of the program does."""
+    if qtpy.API_NAME.startswith("PyQt"):
+        importlib.import_module(f"{qtpy.API_NAME}.sip").delete(thing)
+    else:
+        importlib.import_module("shiboken6").delete(thing)

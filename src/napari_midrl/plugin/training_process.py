@@ -154,23 +154,24 @@ class TrainingProcess:
             if isinstance(message, FineTuned | Paused | Failed):
                 outcome = message
             elif message is not None:
-                self._emit(self._signals.said, message)
+                self._emit("said", message)
         code = self._process.wait()
         self._gatherer.join(5)
         self._process.stdout.close()
         ended = Ended(code, outcome, "".join(self._output).strip())
-        self._emit(self._signals.ended, ended)
+        self._emit("ended", ended)
 
     def _gather(self) -> None:
         assert self._process.stderr is not None
         self._output.extend(self._process.stderr)
         self._process.stderr.close()
 
-    def _emit(self, signal: Any, value: object) -> None:
-        # Qt may be gone while the process still says something.
+    def _emit(self, name: str, value: object) -> None:
+        # Qt may be gone while the process still says something. The thread goes on to
+        # listen, since nobody else would see the process off.
         with suppress(RuntimeError):
             if not self._left:
-                signal.emit(value)
+                getattr(self._signals, name).emit(value)
 
     def _on_said(self, message: Message) -> None:
         if not self._left:
