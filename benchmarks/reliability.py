@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def summarized(answers: list[Answer], reliability: Reliability) -> dict[str, Any
     kept = said >= reliability.reject_below
     there, absent = errors <= THERE_MM, np.isinf(errors)
     bins = []
-    for low, high in zip(EDGES[:-1], EDGES[1:], strict=True):
+    for low, high in pairwise(EDGES):
         those = kept & (said >= low) & ((said < high) | (high == EDGES[-1]))
         if those.any():
             bins.append(
