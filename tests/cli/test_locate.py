@@ -25,6 +25,7 @@ def test_landmarks_are_written_and_shown(midrl, study_file, agents, study, tmp_p
     assert ["AC", "-1.2", "2.5", "3.8", "0.5", "75%", "90%", "12", "found"] in rows
     assert ["PC", *"----", "0%", "-", "40", "not", "converged"] in rows
     assert "Not a medical device" in result.stderr
+    assert "hardly sure" not in result.stderr
 
 
 def test_the_default_volume_is_said(midrl, study_file, agents, tmp_path):

@@ -498,16 +498,14 @@ def _result(
     evidence = evidence_of(legs, number, view)
     # One start agrees with itself; that is no evidence.
     confidence = agreement if len(endpoints_mm) > 1 else None
-    is_doubtful = False
-    if reliability is not None:
+    if reliability is None:
+        is_nothing = _expects_nothing(legs[0], number)
+    else:
+        # What agents expect at the coarsest scale is part of the evidence.
         confidence = reliability.confidence(evidence)
-        is_doubtful = confidence < reliability.reject_below
+        is_nothing = confidence < reliability.reject_below
     position = None
-    if (
-        _expects_nothing(legs[0], number)
-        or _is_held_back(legs[0], number)
-        or is_doubtful
-    ):
+    if is_nothing or _is_held_back(legs[0], number):
         state = SearchState.OUTSIDE
     elif consensus is None or consensus.agreement < MIN_AGREEMENT:
         state = SearchState.NOT_CONVERGED

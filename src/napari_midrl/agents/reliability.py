@@ -91,7 +91,7 @@ class Reliability:
         evidence: npt.ArrayLike,
         is_right: npt.ArrayLike,
         is_there: npt.ArrayLike,
-        keep: float = 0.99,
+        keep: float = 1.0,
     ) -> Reliability:
         """Return the reliability that fits answers whose truth is known.
 
@@ -104,7 +104,9 @@ class Reliability:
         is_there
             Not lost: near enough not to be rejected, shape (n_answers,), bool.
         keep
-            Share of the latter that is not rejected.
+            Share of the latter that is not rejected. By default all: some cells of
+            landmark and sequence are rare, and a hundredth of all answers could be
+            every one of them.
 
         Raises
         ------

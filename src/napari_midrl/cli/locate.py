@@ -98,6 +98,9 @@ def locate(
     if trajectories is not None:
         write_trajectories(found.trajectories, trajectories, overwrite=overwrite)
     print_table((*COLUMNS, "state"), map(_row, found.results))
+    doubtful = [result.name for result in found.results if result.is_doubtful]
+    if doubtful:
+        warn([f"hardly sure, look twice or leave out: {', '.join(doubtful)}"])
     print_line(f"{out}: {len(found.results)} landmarks")
     say(DISCLAIMER)
     if not any(result.position_lps_mm for result in found.results):

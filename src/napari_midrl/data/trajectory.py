@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+DOUBTFUL = 0.05
+"""Confidence below which a landmark that was found is more likely not there."""
+
+
 class SearchState(StrEnum):
     """How the search for one landmark ended."""
 
@@ -138,6 +142,12 @@ class LandmarkResult:
         if (self.state == SearchState.FOUND) != (self.position_lps_mm is not None):
             msg = f"{self.name!r} is {self.state} at {self.position_lps_mm}"
             raise ValueError(msg)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it was found with hardly any confidence."""
+        is_found = self.state == SearchState.FOUND
+        return is_found and self.confidence is not None and self.confidence < DOUBTFUL
 
     def as_landmark(self, rater: str = "") -> Landmark:
         """Return it as a model's landmark; undefined unless it was found."""

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-from napari_midrl.data.trajectory import SearchState
+from napari_midrl.data.trajectory import DOUBTFUL, SearchState
 from napari_midrl.plugin.colors import Colors, color_of
 from napari_midrl.plugin.icons import color_icon
 
@@ -39,7 +39,8 @@ _HEADERS = (
     "State",
 )
 STATE = len(_HEADERS) - 1
-_WIDTHS = (0, 122, 36, 40, 34, 36, 70)
+SURE = _HEADERS.index("Sure")
+_WIDTHS = (0, 120, 38, 36, 30, 32, 56)
 _TOOLTIPS = (
     "Landmark sought, with its color everywhere in the window",
     "Position in the patient in mm, in the frame chosen above",
@@ -55,6 +56,7 @@ _STATE_COLORS = {
     SearchState.NOT_CONVERGED.value: "#FFC66D",
     SearchState.OUTSIDE.value: "#FF9E9E",
 }
+_DOUBTFUL_COLOR = "#FF9E9E"
 _WALKING_COLOR = "#9AA3AD"
 
 
@@ -166,6 +168,10 @@ class ResultTable(QWidget):
             item.setToolTip(f"{row.name}: {row.state}")
             if column == 0:
                 item.setIcon(color_icon(color_of(self._colors, row.name)))
+            elif column == SURE:
+                sure = row.confidence
+                color = None if sure is None or sure >= DOUBTFUL else _DOUBTFUL_COLOR
+                item.setData(Qt.ItemDataRole.ForegroundRole, color and QColor(color))
             elif column == STATE:
                 item.setForeground(QColor(state_color))
 
