@@ -29,8 +29,10 @@ def test_the_limit_keeps_what_it_is_told_to_keep():
         found = Reliability.fitted(EVIDENCE, IS_RIGHT, IS_RIGHT, keep=keep)
         said = np.array([found.confidence(row) for row in EVIDENCE[IS_RIGHT]])
         assert (said >= found.reject_below).mean() == pytest.approx(keep, abs=0.002)
-    said = np.array([FITTED.confidence(row) for row in EVIDENCE[~IS_RIGHT]])
-    assert (said < FITTED.reject_below).mean() > 0.1
+        wrong = np.array([found.confidence(row) for row in EVIDENCE[~IS_RIGHT]])
+        assert (wrong < found.reject_below).mean() > 1 - keep
+    said = np.array([FITTED.confidence(row) for row in EVIDENCE[IS_RIGHT]])
+    assert said.min() == pytest.approx(FITTED.reject_below)
 
 
 def test_numbers_that_say_nothing_do_not_count():
