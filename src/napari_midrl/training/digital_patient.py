@@ -279,13 +279,13 @@ def recipe_of(file: ConfigFile) -> Recipe:
         ),
         limits=(
             "Not a medical device. Never saw a real patient in training: in the two "
-            "real examinations that were tried it met the prostate in three of nine "
-            "sequences and refused to answer in most others (docs/real-mri.md). Knows "
-            "computed bodies from shoulder to mid-calf, and breasts and prostates in "
-            "the published acquisitions; there most landmarks are found within 4 mm. "
-            "In whole bodies nipples are missed by more than 10 mm in one image of "
-            "five. Landmarks that an image does not show are found in it now and then, "
-            "mostly with low confidence: seek what the image is of."
+            "real examinations that were tried it met the prostate in four of nine "
+            "sequences and one kidney of two (docs/real-mri.md). Knows computed "
+            "bodies from shoulder to mid-calf, and breasts and prostates in the "
+            "published acquisitions; there most landmarks are found within 4 mm. In "
+            "whole bodies nipples are missed by more than 10 mm in one image of five. "
+            "Landmarks that an image does not show are often found in it, mostly with "
+            "a confidence below 5 %: seek what the image is of."
         ),
         **config.upright(),
         source=file,
