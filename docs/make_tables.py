@@ -39,7 +39,7 @@ CELL_KEYS = (
     "dice_mean",
 )
 COLUMNS = ("T1w", "T2w", "PD", "Dixon water")
-DIGITAL_COMMAND = "midrl evaluate digital-patient phantom:1000-1099 --region REGION"
+DIGITAL_COMMAND = "midrl evaluate digital-patient phantom:1000-LAST --region REGION"
 """Once per region: an image of a breast and of a whole body are different tasks."""
 
 BRAIN_COMMANDS = (
@@ -111,7 +111,8 @@ def main() -> None:
         "digital-patient",
         {
             "unit": "mm",
-            "data": "digital patients 1000-1099, 16 starts; not learned from",
+            "data": "digital patients from 1000 on, 16 starts; not learned from",
+            "n_patients": {name: data["n_cases"] for name, data in regions.items()},
             "command": DIGITAL_COMMAND,
             "cells": [
                 {"region": region, **cell}
@@ -152,11 +153,12 @@ def fill(path: Path, lines: list[str]) -> None:
 
 def digital_table(regions: dict[str, dict[str, Any]]) -> list[str]:
     """Return medians of the paper's landmarks, in whole bodies and in regions."""
-    n = regions["whole body"]["n_cases"]
+    n = {region: report["n_cases"] for region, report in regions.items()}
     rows = [
-        f"**`digital-patient`** on {n} digital patients it has not learned from "
-        "(numbers from 1000 on), 16 starts; median error in mm over all sequences, and "
-        "overlap of boxes of the published size (mean IoU):",
+        "**`digital-patient`** on digital patients it has not learned from (numbers "
+        f"from 1000 on: {n['whole body']} whole bodies, {n['breast']} breasts, "
+        f"{n['prostate']} prostates), 16 starts; median error in mm over all "
+        "sequences, and overlap of boxes of the published size (mean IoU):",
         "",
         "| landmark | region | findings | median mm | within 4 mm | within 10 mm | "
         "IoU 3D | IoU 2D |",
