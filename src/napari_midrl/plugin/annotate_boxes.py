@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QCheckBox,
     QComboBox,
     QGridLayout,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QProgressBar,
     QPushButton,
-    QSizePolicy,
     QSpinBox,
     QTableWidget,
     QTableWidgetItem,
@@ -24,6 +21,9 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
+from napari_midrl.plugin.column import ELLIPSIS, row_of
+from napari_midrl.plugin.tables import style_table
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from napari_midrl.plugin.engine import PackInfo
     from napari_midrl.workflows.annotation_cases import CaseRow
 
-ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 OTHERS, MEAN, CONSENSUS, NOTHING = "their points", "mean", "consensus", "nothing"
 
 
@@ -190,21 +189,10 @@ class CasesBox(QWidget):
         )
         self.table = QTableWidget(0, 4)
         self.table.setHorizontalHeaderLabels(["Case", "Placed", "Image", "Doubt mm"])
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setShowGrid(False)
+        style_table(self.table, (0, 0, 0, 0), row_height=20, narrow_cells=False)
+        self.table.setWordWrap(True)
         self.table.setMinimumHeight(84)
         self.table.setToolTip("Double-click opens a case.")
-        self.table.setStyleSheet(
-            "QTableWidget, QHeaderView { font-size: 11px; }"
-            "QHeaderView::section { padding: 1px 2px; }"
-        )
-        rows, header = self.table.verticalHeader(), self.table.horizontalHeader()
-        assert rows is not None  # a table has both headers
-        assert header is not None
-        rows.hide()
-        rows.setDefaultSectionSize(20)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         layout = _column(self)
         layout.addLayout(
             row_of(
@@ -311,16 +299,6 @@ class FilesBox(QWidget):
             self.rtstruct_button,
             self.save_as_button,
         )
-
-
-def row_of(*widgets: QWidget) -> QHBoxLayout:
-    """Return widgets beside each other, equally wide."""
-    row = QHBoxLayout()
-    row.setSpacing(4)
-    for widget in widgets:
-        widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        row.addWidget(widget, 1)
-    return row
 
 
 def _column(widget: QWidget) -> QVBoxLayout:

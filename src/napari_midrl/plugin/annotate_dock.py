@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import getpass
-import logging
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog
 
 from napari_midrl.errors import MidrlError
 from napari_midrl.io.annotation_file import read_annotations
@@ -38,6 +37,7 @@ from napari_midrl.plugin.annotate_scene import AnnotationScene
 from napari_midrl.plugin.annotate_slices import place_of
 from napari_midrl.plugin.annotate_steps import Steps
 from napari_midrl.plugin.background import BackgroundTask
+from napari_midrl.plugin.dock import Dock, failure_text, set_up_canvas
 from napari_midrl.plugin.editor import Editor
 from napari_midrl.plugin.engine import Engine, default_engine
 from napari_midrl.plugin.exports import error_text
@@ -60,10 +60,8 @@ if TYPE_CHECKING:
     from napari_midrl.workflows.annotate import AnnotationSession
     from napari_midrl.workflows.compare_readers import Comparison
 
-_LOG = logging.getLogger(__name__)
 
-
-class AnnotateDock(QWidget):
+class AnnotateDock(Dock):
     """Place landmarks on a volume; every step is saved and can be undone.
 
     Parameters
@@ -96,12 +94,9 @@ class AnnotateDock(QWidget):
         self.seen_at: tuple[float, ...] = ()
         self._current: str | None = None
         self._task: BackgroundTask | None = None
-        self._closed = False
 
         self.ui = AnnotateLayout()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.ui)
+        self.fill_with(self.ui)
         self._surroundings = borrow(napari_viewer)
         pointer = Pointer(self)
         self.scene = AnnotationScene(
@@ -185,10 +180,7 @@ class AnnotateDock(QWidget):
 
     def _set_up_viewer(self) -> None:
         viewer = self.viewer
-        scale_bar = viewer.canvas.overlays.scale_bar
-        scale_bar.visible = True
-        scale_bar.font_size = 12
-        viewer.scene.camera.orientation = ("away", "down", "right")
+        set_up_canvas(viewer)
         viewer.dims.events.order.connect(self._on_slicing_changed)
         viewer.dims.events.ndisplay.connect(self._on_slicing_changed)
         self._on_slicing_changed()
@@ -246,9 +238,7 @@ class AnnotateDock(QWidget):
         self.seen_at = place_of(image)
         self._surroundings.planes.show(image)
         self._current = session.annotations.next_to_place()
-        window = self.window()
-        if window is not None:
-            window.installEventFilter(self)
+        self.watch_window()
         self.refresh()
 
     def stop(self) -> None:
@@ -425,9 +415,7 @@ class AnnotateDock(QWidget):
             on_error=self._on_error,
             on_end=self._on_end,
         )
-        window = self.window()
-        if window is not None:
-            window.installEventFilter(self)
+        self.watch_window()
         self.ui.propose.set_running(True)
         self.refresh()
         self._task.start()
@@ -437,9 +425,7 @@ class AnnotateDock(QWidget):
         self.tell(progress.text)
 
     def _on_error(self, error: Exception) -> None:
-        if not isinstance(error, MidrlError):
-            _LOG.error("task failed", exc_info=error)
-        self.tell(f"Failed: {error_text(error)}", error=True)
+        self.tell(failure_text(error), error=True)
 
     def _on_end(self) -> None:
         self._task = None
@@ -556,24 +542,12 @@ class AnnotateDock(QWidget):
 
     # ---- closing
 
-    def event(self, event: QEvent | None) -> bool:
-        """Shut down when the dock is closed, that is taken out of its parent."""
-        is_moved = event is not None and event.type() == QEvent.Type.ParentChange
-        if is_moved and self.parent() is None:
-            self.shut_down()
-        return bool(super().event(event))
+    def let_go(self) -> None:
+        """Let go of a running task; the window closes."""
+        self.cancel()
 
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Let go of a running task when the window closes."""
-        if event is not None and event.type() == QEvent.Type.Close:
-            self.cancel()
-        return False
-
-    def shut_down(self) -> None:
+    def close_all(self) -> None:
         """Stop everything and leave the viewer as one would expect without the dock."""
-        if self._closed:
-            return
-        self._closed = True
         news.changed.disconnect(self._on_pack_news)
         self.stop()
         self.cancel()

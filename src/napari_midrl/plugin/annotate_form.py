@@ -15,13 +15,13 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
+from napari_midrl.plugin.column import ELLIPSIS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from napari_midrl.data.protocol import LandmarkProtocol
-
-ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
 class AnnotateForm(QWidget):

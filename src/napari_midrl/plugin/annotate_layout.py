@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFrame,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QTabWidget,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -23,12 +19,10 @@ from napari_midrl.plugin.annotate_boxes import (
     FilesBox,
     ProposeBox,
     ReadersBox,
-    row_of,
 )
 from napari_midrl.plugin.annotate_form import AnnotateForm
 from napari_midrl.plugin.annotate_table import AnnotateTable
-from napari_midrl.plugin.dock_layout import DISCLAIMER, LEAST_WIDTH
-from napari_midrl.plugin.orientation import STANDARD_VIEWS
+from napari_midrl.plugin.column import Column, group, row_of, view_buttons
 
 WIDTH = 520
 SNAPS = {
@@ -38,16 +32,12 @@ SNAPS = {
 }
 
 
-class AnnotateLayout(QScrollArea):
+class AnnotateLayout(Column):
     """Views, case, landmarks and pages below each other, in a column that scrolls."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.views = {view.name: QPushButton(view.name) for view in STANDARD_VIEWS}
-        for view in STANDARD_VIEWS:
-            self.views[view.name].setToolTip(
-                f"{view.name} view ({view.key.replace('-', '+')})"
-            )
+        super().__init__(WIDTH, parent)
+        self.views = view_buttons()
         self.form = AnnotateForm()
         self.table = AnnotateTable()
         self.hint = QLabel()
@@ -80,8 +70,6 @@ class AnnotateLayout(QScrollArea):
         self.status.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
         )
-        self.footer = QLabel(DISCLAIMER)
-        self.footer.setStyleSheet("color: gray;")
         self.shortcuts = QPushButton("Shortcuts")
         self.shortcuts.setFlat(True)
         self.shortcuts.setToolTip("All keys, and why one does nothing now (F1).")
@@ -93,12 +81,9 @@ class AnnotateLayout(QScrollArea):
         self.status.setStyleSheet("color: #FF8A80;" if error else "")
 
     def _lay_out(self) -> None:
-        column = QWidget()
-        layout = QVBoxLayout(column)
-        layout.setContentsMargins(6, 4, 6, 4)
-        layout.setSpacing(4)
+        layout = self.column
         layout.addLayout(row_of(*self.views.values()))
-        layout.addWidget(_group("Case", self.form))
+        layout.addWidget(group("Case", self.form))
         clicks = QHBoxLayout()
         clicks.addWidget(self.placing)
         clicks.addStretch(1)
@@ -112,7 +97,7 @@ class AnnotateLayout(QScrollArea):
             self.up_button,
             self.down_button,
         )
-        landmarks = _group(
+        landmarks = group(
             "Landmarks",
             self.table,
             self.hint,
@@ -129,29 +114,4 @@ class AnnotateLayout(QScrollArea):
         self.tabs = tabs
         layout.addWidget(tabs)
         layout.addWidget(self.status)
-        foot = QHBoxLayout()
-        foot.addWidget(self.footer, 1)
-        foot.addWidget(self.shortcuts)
-        layout.addLayout(foot)
-        self.setWidget(column)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(LEAST_WIDTH)
-
-    def sizeHint(self) -> QSize:
-        """Leave most of the window to the picture."""
-        return QSize(WIDTH, 860)
-
-
-def _group(title: str, *parts: QWidget | QHBoxLayout) -> QGroupBox:
-    group = QGroupBox(title)
-    layout = QVBoxLayout(group)
-    layout.setContentsMargins(7, 4, 7, 5)
-    layout.setSpacing(4)
-    for part in parts:
-        if isinstance(part, QWidget):
-            layout.addWidget(part)
-        else:
-            layout.addLayout(part)
-    return group
+        self.add_foot(self.shortcuts)

@@ -8,9 +8,7 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QComboBox,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QProgressBar,
     QTableWidget,
@@ -23,7 +21,7 @@ from superqt.utils import signals_blocked
 from napari_midrl.data.annotations import AnnotationState
 from napari_midrl.plugin.colors import Colors, color_of
 from napari_midrl.plugin.icons import color_icon, eye_icon, lock_icon
-from napari_midrl.plugin.result_table import FRAMES
+from napari_midrl.plugin.tables import frame_box, set_tooltips, style_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,12 +72,7 @@ class AnnotateTable(QWidget):
         super().__init__(parent)
         self._rows: tuple[AnnotateRow, ...] = ()
         self._colors: Colors = {}
-        self.frame = QComboBox()
-        self.frame.addItems(list(FRAMES))
-        self.frame.setToolTip(
-            "LPS as in DICOM and ITK: x to the left, y to posterior.\n"
-            "RAS as in NIfTI and 3D Slicer's display: x to the right, y to anterior."
-        )
+        self.frame = frame_box()
         self.count = QLabel()
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -137,31 +130,12 @@ class AnnotateTable(QWidget):
 
     def _style_table(self) -> None:
         table = self.table
-        triggers = QAbstractItemView.EditTrigger
-        table.setEditTriggers(triggers.DoubleClicked)
-        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        style_table(table, _WIDTHS, row_height=21, least_width=20)
+        table.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked)
         table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         table.setMinimumHeight(150)
-        table.setShowGrid(False)
-        table.setWordWrap(False)
         table.setTabKeyNavigation(False)
         table.setIconSize(QSize(13, 13))
-        rows, header = table.verticalHeader(), table.horizontalHeader()
-        assert rows is not None  # a table has both headers
-        assert header is not None
-        rows.hide()
-        rows.setDefaultSectionSize(21)
-        header.setMinimumSectionSize(20)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column, width in enumerate(_WIDTHS):
-            if width:
-                table.setColumnWidth(column, width)
-        # The style of napari leaves too much air for eight columns in a dock.
-        table.setStyleSheet(
-            "QTableWidget, QHeaderView { font-size: 11px; }"
-            "QHeaderView::section { padding: 1px 2px; }"
-            "QTableWidget::item { padding: 0 1px; }"
-        )
 
     def _fill(self, frame: str | None = None) -> None:
         frame = self.frame.currentText()
@@ -169,10 +143,7 @@ class AnnotateTable(QWidget):
         with signals_blocked(table):
             table.setRowCount(len(self._rows))
             table.setHorizontalHeaderLabels([h.format(frame=frame) for h in _HEADERS])
-            for column, tooltip in enumerate(_TOOLTIPS):
-                header = table.horizontalHeaderItem(column)
-                if header is not None:
-                    header.setToolTip(tooltip)
+            set_tooltips(table, _TOOLTIPS)
             for n, row in enumerate(self._rows):
                 self._fill_row(n, row, frame)
         self.go_to(current)

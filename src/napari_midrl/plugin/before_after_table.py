@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QHeaderView,
-    QSizePolicy,
-    QTableWidget,
-    QTableWidgetItem,
-    QWidget,
-)
+from qtpy.QtWidgets import QTableWidget, QTableWidgetItem, QWidget
+
+from napari_midrl.plugin.tables import set_tooltips, style_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,10 +52,7 @@ class BeforeAfterTable(QTableWidget):
         self._rows: tuple[Row, ...] = ()
         self._is_light = False
         self.setHorizontalHeaderLabels(list(HEADERS))
-        for column, tooltip in enumerate(TOOLTIPS):
-            header = self.horizontalHeaderItem(column)
-            assert header is not None  # set just before
-            header.setToolTip(tooltip)
+        set_tooltips(self, TOOLTIPS)
         style_table(self, WIDTHS)
 
     def value(self) -> tuple[Row, ...]:
@@ -134,40 +126,3 @@ def texts_of(row: Row) -> tuple[str, ...]:
 
 def _mm(value: float) -> str:
     return "\N{EN DASH}" if isnan(value) else f"{value:.1f}"
-
-
-def style_table(table: QTableWidget, widths: Sequence[int]) -> None:
-    """Make a table fit a dock: small, without grid, the column of width 0 wide."""
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    table.setShowGrid(False)
-    table.setWordWrap(False)
-    rows, header = table.verticalHeader(), table.horizontalHeader()
-    assert rows is not None  # a table has both headers
-    assert header is not None
-    rows.hide()
-    rows.setMinimumSectionSize(18)
-    rows.setDefaultSectionSize(19)
-    header.setMinimumSectionSize(24)
-    for column, width in enumerate(widths):
-        if width:
-            table.setColumnWidth(column, width)
-        else:
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
-    # The style of napari leaves too much air for so many columns in a dock.
-    table.setStyleSheet(
-        "QTableWidget, QHeaderView { font-size: 11px; }"
-        "QHeaderView::section { padding: 1px 2px; }"
-        "QTableWidget::item { padding: 0 1px; }"
-    )
-
-
-def take_what_is_left(widget: QWidget, least: int) -> None:
-    """Let a widget have the height that others leave, and never less than this.
-
-    A column that scrolls otherwise gives each as much as it would like, and the lower
-    ones lie outside the window.
-    """
-    widget.setMinimumHeight(least)
-    policy = QSizePolicy.Policy
-    widget.setSizePolicy(policy.Expanding, policy.Ignored)

@@ -24,14 +24,10 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-from napari_midrl.plugin.annotate_boxes import row_of
-from napari_midrl.plugin.annotate_form import ELLIPSIS
-from napari_midrl.plugin.before_after_table import (
-    BeforeAfterTable,
-    style_table,
-    take_what_is_left,
-)
+from napari_midrl.plugin.before_after_table import BeforeAfterTable
+from napari_midrl.plugin.column import ELLIPSIS, row_of, take_what_is_left
 from napari_midrl.plugin.playback_bar import PlaybackBar
+from napari_midrl.plugin.tables import style_table
 from napari_midrl.workflows.finetune_source import Role
 
 if TYPE_CHECKING:

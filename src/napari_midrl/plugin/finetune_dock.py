@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QObject
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog
 
-from napari_midrl.errors import MidrlError
 from napari_midrl.plugin import questions
-from napari_midrl.plugin.annotate_form import ELLIPSIS
 from napari_midrl.plugin.background import BackgroundTask
+from napari_midrl.plugin.column import ELLIPSIS
 from napari_midrl.plugin.commands import ANNOTATE_DOCK
+from napari_midrl.plugin.dock import Dock, failure_text
 from napari_midrl.plugin.engine import Engine, default_engine
-from napari_midrl.plugin.exports import error_text
 from napari_midrl.plugin.finetune_layout import FineTuneLayout
 from napari_midrl.plugin.finetune_training import Training
 from napari_midrl.plugin.finetune_versions import Versions
@@ -43,11 +40,10 @@ if TYPE_CHECKING:
     from napari_midrl.plugin.annotate_dock import AnnotateDock
     from napari_midrl.workflows.pack_versions import PackVersion
 
-_LOG = logging.getLogger(__name__)
 LIGHT_FROM = 0.5
 
 
-class FineTuneDock(QWidget):
+class FineTuneDock(Dock):
     """Teach agents landmarks of annotated cases; the old agents stay as they are.
 
     Parameters
@@ -74,11 +70,8 @@ class FineTuneDock(QWidget):
         self._task: BackgroundTask | None = None
         self._n_draws = 0
         self._n_tasks = 0
-        self._closed = False
         self.ui = FineTuneLayout()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.ui)
+        self.fill_with(self.ui)
         self.versions = Versions(self)
         self.training = Training(self)
         self.side_by_side = SideBySide(self)
@@ -255,9 +248,7 @@ class FineTuneDock(QWidget):
         self.ui.train.show_progress(progress.done, progress.total)
 
     def _on_error(self, error: Exception) -> None:
-        if not isinstance(error, MidrlError):
-            _LOG.error("task failed", exc_info=error)
-        self.tell(f"Failed: {error_text(error)}", error=True)
+        self.tell(failure_text(error), error=True)
 
     def _on_task_end(self, number: int) -> None:
         if number != self._n_tasks:
@@ -288,38 +279,17 @@ class FineTuneDock(QWidget):
 
     # ---- closing
 
-    def watch_window(self) -> None:
-        """Notice when the window closes."""
-        window = self.window()
-        if window is not None:
-            window.installEventFilter(self)
-
-    def event(self, event: QEvent | None) -> bool:
-        """Shut down when the dock is closed, that is taken out of its parent."""
-        is_moved = event is not None and event.type() == QEvent.Type.ParentChange
-        if is_moved and self.parent() is None:
-            self.shut_down()
-        return bool(super().event(event))
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Let go of what runs when the window closes."""
-        if event is not None and event.type() == QEvent.Type.Close:
-            self._let_go()
-        return False
-
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Let go of what runs; the window closes."""
         if self._task is not None:
             self._task.stop()
             self._task = None
         self.training.let_go()
         self.side_by_side.pause()
 
-    def shut_down(self) -> None:
+    def close_all(self) -> None:
         """Stop everything; a training leaves a checkpoint and ends by itself."""
-        if self._closed:
-            return
-        self._closed = True
-        self._let_go()
+        self.let_go()
         self.training.close()
         self.side_by_side.close()
         self.viewer.events.theme.disconnect(self._on_theme)

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import (
-    QFrame,
-    QGroupBox,
-    QLabel,
-    QScrollArea,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QTabWidget, QWidget
 
-from napari_midrl.plugin.dock_layout import DISCLAIMER, LEAST_WIDTH
+from napari_midrl.plugin.column import Column, group
 from napari_midrl.plugin.finetune_boxes import CasesBox, ResultBox, TrainBox
 from napari_midrl.plugin.training_curves import TrainingCurves
 from napari_midrl.plugin.versions_box import VersionsBox
@@ -22,11 +14,11 @@ WIDTH = 540
 ERROR_COLORS = ("#FF8A80", "#B3261E")
 
 
-class FineTuneLayout(QScrollArea):
+class FineTuneLayout(Column):
     """Cases, training and pages below each other, in a column that scrolls."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(WIDTH, parent)
         self.cases = CasesBox()
         self.train = TrainBox()
         self.result = ResultBox()
@@ -42,27 +34,17 @@ class FineTuneLayout(QScrollArea):
         self.status.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
         )
-        self.footer = QLabel(DISCLAIMER)
         self.footer.setWordWrap(True)
-        self.footer.setStyleSheet("color: gray;")
         self._is_light = False
         self._lay_out()
 
     def _lay_out(self) -> None:
-        column = QWidget()
-        layout = QVBoxLayout(column)
-        layout.setContentsMargins(6, 4, 6, 4)
-        layout.setSpacing(4)
-        layout.addWidget(_group("Cases", self.cases))
-        layout.addWidget(_group("Training", self.train))
+        layout = self.column
+        layout.addWidget(group("Cases", self.cases))
+        layout.addWidget(group("Training", self.train))
         layout.addWidget(self.status)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.footer)
-        self.setWidget(column)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(LEAST_WIDTH)
 
     def set_theme(self, background: str, foreground: str, *, is_light: bool) -> None:
         """Take the colors of the window."""
@@ -76,16 +58,3 @@ class FineTuneLayout(QScrollArea):
         self.status.setText(text)
         color = ERROR_COLORS[self._is_light]
         self.status.setStyleSheet(f"color: {color};" if error else "")
-
-    def sizeHint(self) -> QSize:
-        """Leave most of the window to the picture."""
-        return QSize(WIDTH, 860)
-
-
-def _group(title: str, part: QWidget) -> QGroupBox:
-    group = QGroupBox(title)
-    layout = QVBoxLayout(group)
-    layout.setContentsMargins(7, 4, 7, 5)
-    layout.setSpacing(4)
-    layout.addWidget(part)
-    return group

@@ -13,7 +13,7 @@ from napari_midrl.data.progress import Progress
 from napari_midrl.errors import InputError, MidrlError
 from napari_midrl.io.run_record import has_record, worker_of
 from napari_midrl.plugin import questions
-from napari_midrl.plugin.annotate_form import ELLIPSIS
+from napari_midrl.plugin.column import ELLIPSIS
 from napari_midrl.plugin.exports import error_text
 from napari_midrl.plugin.pack_news import news
 from napari_midrl.plugin.training_process import Ended, TrainingProcess

@@ -8,7 +8,6 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QComboBox,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -22,13 +21,13 @@ from superqt.utils import signals_blocked
 from napari_midrl.data.trajectory import DOUBTFUL, SearchState
 from napari_midrl.plugin.colors import Colors, color_of
 from napari_midrl.plugin.icons import color_icon
+from napari_midrl.plugin.tables import frame_box, set_tooltips, style_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_midrl.plugin.result_rows import ResultRow
 
-FRAMES = ("LPS", "RAS")
 _HEADERS = (
     "Landmark",
     "{frame} mm",
@@ -74,12 +73,7 @@ class ResultTable(QWidget):
         self._rows: tuple[ResultRow, ...] = ()
         self._colors: Colors = {}
 
-        self.frame = QComboBox()
-        self.frame.addItems(list(FRAMES))
-        self.frame.setToolTip(
-            "LPS as in DICOM and ITK: x to the left, y to posterior.\n"
-            "RAS as in NIfTI and 3D Slicer's display: x to the right, y to anterior."
-        )
+        self.frame = frame_box()
         self.summary = QLabel()
         self.table = QTableWidget(0, len(_HEADERS))
         self._style_table()
@@ -100,29 +94,11 @@ class ResultTable(QWidget):
 
     def _style_table(self) -> None:
         table = self.table
-        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        rows, _ = style_table(table, _WIDTHS, row_height=21)
         table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         table.setMinimumHeight(132)
-        table.setShowGrid(False)
         table.setWordWrap(True)
-        rows, header = table.verticalHeader(), table.horizontalHeader()
-        assert rows is not None  # a table has both headers
-        assert header is not None
-        rows.hide()
-        rows.setMinimumSectionSize(20)
         rows.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setMinimumSectionSize(24)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column, width in enumerate(_WIDTHS):
-            if width:
-                table.setColumnWidth(column, width)
-        # The style of napari leaves too much air for seven numbers in a dock.
-        table.setStyleSheet(
-            "QTableWidget, QHeaderView { font-size: 11px; }"
-            "QHeaderView::section { padding: 1px 2px; }"
-            "QTableWidget::item { padding: 0 1px; }"
-        )
 
     def value(self) -> tuple[ResultRow, ...]:
         """Return the rows shown."""
@@ -146,10 +122,7 @@ class ResultTable(QWidget):
         with signals_blocked(table):
             table.setRowCount(len(self._rows))
             table.setHorizontalHeaderLabels([h.format(frame=frame) for h in _HEADERS])
-            for column, tooltip in enumerate(_TOOLTIPS):
-                header = table.horizontalHeaderItem(column)
-                if header is not None:
-                    header.setToolTip(tooltip)
+            set_tooltips(table, _TOOLTIPS)
             for n, row in enumerate(self._rows):
                 self._fill_row(n, row, frame)
 

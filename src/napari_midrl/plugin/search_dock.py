@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from functools import partial, update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QObject
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog
 
 from napari_midrl.data.progress import Progress, SearchProgress
 from napari_midrl.data.settings import SearchSettings
 from napari_midrl.errors import MidrlError
 from napari_midrl.plugin.background import BackgroundTask
 from napari_midrl.plugin.colors import Colors, landmark_colors
+from napari_midrl.plugin.dock import Dock, failure_text, set_up_canvas
 from napari_midrl.plugin.dock_layout import DockLayout
 from napari_midrl.plugin.engine import Engine, default_engine
 from napari_midrl.plugin.exports import (
@@ -74,10 +73,8 @@ SAVE_LANDMARKS = "As a table (LPS mm), 3D Slicer markups, or fcsv; asks first."
 SAVE_TRAJECTORIES = "Every step of every agent as a table: position, action, Q-values."
 SAVE_MOVIE = "What the canvas shows, step by step."
 
-_LOG = logging.getLogger(__name__)
 
-
-class SearchDock(QWidget):
+class SearchDock(Dock):
     """Find landmarks in a volume and watch the agents search.
 
     Parameters
@@ -106,13 +103,10 @@ class SearchDock(QWidget):
         self._source: Image | None = None
         self._landmark_layer: Points | None = None
         self._colors: Colors = {}
-        self._closed = False
         self.found: Localization | None = None
 
         self.ui = DockLayout()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.ui)
+        self.fill_with(self.ui)
         self._surroundings = borrow(napari_viewer)
         self._planes = self._surroundings.planes
         self._legend = Legend(napari_viewer)
@@ -182,11 +176,8 @@ class SearchDock(QWidget):
 
     def _set_up_viewer(self) -> None:
         viewer = self._viewer
-        scale_bar = viewer.canvas.overlays.scale_bar
-        scale_bar.visible = True
-        scale_bar.font_size = 12
+        set_up_canvas(viewer)
         viewer.canvas.overlays.axes.visible = False
-        viewer.scene.camera.orientation = ("away", "down", "right")
         viewer.dims.events.order.connect(self._on_slicing_changed)
         viewer.dims.events.ndisplay.connect(self._on_slicing_changed)
         viewer.events.theme.connect(self._on_theme)
@@ -295,9 +286,7 @@ class SearchDock(QWidget):
             on_error=self._on_error,
             on_end=self._on_end,
         )
-        window = self.window()
-        if window is not None:
-            window.installEventFilter(self)
+        self.watch_window()
         self.ui.form.set_running(True)
         self.ui.form.show_progress(Progress(0, 0, ""))
         self._update_saving()
@@ -376,9 +365,7 @@ class SearchDock(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         self._end_live()
-        if not isinstance(error, MidrlError):
-            _LOG.error("task failed", exc_info=error)
-        self.ui.form.show_status(f"Failed: {error_text(error)}", error=True)
+        self.ui.form.show_status(failure_text(error), error=True)
 
     def _on_end(self) -> None:
         self._task = None
@@ -546,25 +533,13 @@ class SearchDock(QWidget):
 
     # ---- closing
 
-    def event(self, event: QEvent | None) -> bool:
-        """Shut down when the dock is closed, that is taken out of its parent."""
-        is_moved = event is not None and event.type() == QEvent.Type.ParentChange
-        if is_moved and self.parent() is None:
-            self.shut_down()
-        return bool(super().event(event))
+    def let_go(self) -> None:
+        """Let go of a running task; the window closes."""
+        self.cancel()
+        self.replay.player.pause()
 
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Let go of a running task when the window closes."""
-        if event is not None and event.type() == QEvent.Type.Close:
-            self.cancel()
-            self.replay.player.pause()
-        return False
-
-    def shut_down(self) -> None:
+    def close_all(self) -> None:
         """Stop everything and leave the viewer as one would expect without the dock."""
-        if self._closed:
-            return
-        self._closed = True
         self.cancel()
         news.changed.disconnect(self._on_pack_news)
         self.replay.close()

@@ -9,7 +9,7 @@ import numpy as np
 import pyqtgraph as pg
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
-from napari_midrl.plugin.before_after_table import take_what_is_left
+from napari_midrl.plugin.column import take_what_is_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -18,14 +18,9 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-from napari_midrl.plugin.annotate_boxes import row_of
-from napari_midrl.plugin.annotate_form import ELLIPSIS
-from napari_midrl.plugin.before_after_table import (
-    BETTER,
-    WORSE,
-    style_table,
-    take_what_is_left,
-)
+from napari_midrl.plugin.before_after_table import BETTER, WORSE
+from napari_midrl.plugin.column import ELLIPSIS, row_of, take_what_is_left
+from napari_midrl.plugin.tables import set_tooltips, style_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,10 +49,7 @@ class VersionsTable(QTableWidget):
         self._versions: tuple[PackVersion, ...] = ()
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setHorizontalHeaderLabels(list(HEADERS))
-        for column, tooltip in enumerate(TOOLTIPS):
-            header = self.horizontalHeaderItem(column)
-            assert header is not None  # set just before
-            header.setToolTip(tooltip)
+        set_tooltips(self, TOOLTIPS)
         style_table(self, WIDTHS)
 
     def set_value(self, versions: Sequence[PackVersion], current: str) -> None:
