@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from napari_midrl.io.model_store import read_card, write_card
+
 ROOT = Path(__file__).parents[1]
 PACKS = ROOT / "src" / "napari_midrl" / "packs"
 BLOCK = re.compile(r"(<!-- measured:begin -->\n).*(\n<!-- measured:end -->)", re.DOTALL)
@@ -297,10 +299,8 @@ def rounded(value: Any) -> Any:
 
 def write_metrics(pack: str, metrics: dict[str, Any]) -> None:
     """Put what was measured into a card; the weights and their hash stay."""
-    path = PACKS / pack / "model.json"
-    card = json.loads(path.read_text())
-    card["metrics"] = metrics
-    path.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+    folder = PACKS / pack
+    write_card(folder, read_card(folder).model_copy(update={"metrics": metrics}))
 
 
 if __name__ == "__main__":

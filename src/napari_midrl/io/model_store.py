@@ -282,11 +282,8 @@ def write_pack(
     digest = hashlib.sha256(content).hexdigest()
     checked = ModelCard.model_validate({**card, "weights_sha256": digest})
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(checked.model_dump(), indent=1, ensure_ascii=False) + "\n"
-    for name, data in ((WEIGHTS_NAME, content), (CARD_NAME, text.encode())):
-        unfinished = folder / f"{name}.unfinished"
-        unfinished.write_bytes(data)
-        unfinished.replace(folder / name)
+    _replace(folder / WEIGHTS_NAME, content)
+    _replace(folder / CARD_NAME, _card_bytes(checked))
     return checked
 
 
@@ -301,10 +298,19 @@ def write_card(folder: Path, card: ModelCard) -> None:
     if card.weights_sha256 != read_card(folder).weights_sha256:
         msg = "is of other weights than the new card"
         raise PackError(msg, folder / CARD_NAME)
+    _replace(folder / CARD_NAME, _card_bytes(card))
+
+
+def _card_bytes(card: ModelCard) -> bytes:
     text = json.dumps(card.model_dump(), indent=1, ensure_ascii=False) + "\n"
-    unfinished = folder / f"{CARD_NAME}.unfinished"
-    unfinished.write_bytes(text.encode())
-    unfinished.replace(folder / CARD_NAME)
+    return text.encode()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file beside its place and move it there, in one step."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
 
 
 def _read_capped(path: Path, limit: int) -> bytes:

@@ -268,8 +268,8 @@ def _coil_gain(
     )
     axes = _axes_mm(tissues.grid)
     spacing = (190.0, 190.0, 230.0)
-    order = np.abs(tissues.grid.affine_lps[:3, :3]).argmax(axis=0)
-    bias = spline_field(rng, tuple(spacing[n] for n in order), (8, 8, 12))  # type: ignore[arg-type]
+    i, j, k = np.abs(tissues.grid.affine_lps[:3, :3]).argmax(axis=0)
+    bias = spline_field(rng, (spacing[i], spacing[j], spacing[k]), (8, 8, 12))
     gain *= np.exp(np.float32(0.13) * bias.on_axes(*axes))
     if protocol.n_stations > 1:
         gain *= _station_steps(protocol.n_stations, tissues.grid, rng)

@@ -92,9 +92,10 @@ class Slab:
 
     def cut(self, box: Box) -> Slab:
         """Return the part of the slab in a box; painting it paints the slab."""
+        (x, y, z), (first, second, third) = self.axes_mm, box
         part = Slab(
             self.pose,
-            tuple(a[s] for a, s in zip(self.axes_mm, box, strict=True)),  # type: ignore[arg-type]
+            (x[first], y[second], z[third]),
             self.x[box],
             self.y[box],
             self.z[box],

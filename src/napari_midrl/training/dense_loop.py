@@ -294,8 +294,7 @@ class _TrainingState:
         generator: torch.Generator,
     ) -> list[Tensor]:
         """Return the losses at the fine scales, in cubes near some landmarks."""
-        inside = ((view.targets >= view.low) & (view.targets <= view.high)).all(dim=-1)
-        known = inside.nonzero()[:, 0]
+        known = view.shows(view.targets).nonzero()[:, 0]
         if len(known) == 0:
             return []
         order = torch.randperm(len(known), generator=generator)
@@ -454,8 +453,7 @@ def _coarse_losses(
     # Who learns nothing here gets no gradient, not even one of weight 0.
     targets = view.targets[view.known]
     bounds = Field(view.low, view.high, targets)
-    inside = ((targets >= view.low) & (targets <= view.high)).all(dim=-1)
-    weights = torch.where(inside, 1.0, settings.outside_weight)
+    weights = torch.where(view.shows(targets), 1.0, settings.outside_weight)
     weights[targets.isnan().any(dim=-1)] = settings.absent_weight
     losses = []
     for index, scale in enumerate(COARSE_SCALES):
@@ -479,7 +477,7 @@ def coarse_starts(
     not show it must lead out of it.
     """
     n = len(targets)
-    shown = ((targets >= view.low) & (targets <= view.high)).all(dim=-1)
+    shown = view.shows(targets)
     anywhere = view.low + torch.rand(n, 3, generator=generator) * (view.high - view.low)
     targets = torch.where(targets.isnan(), anywhere, targets)
     everywhere = torch.rand(n, n_starts, 3, generator=generator)

@@ -203,6 +203,10 @@ class View:
     _warp: _Warp
     _look: _Look
 
+    def shows(self, positions: Tensor) -> Tensor:
+        """Return whether positions, (n, 3), lie in the field of view; shape (n,)."""
+        return ((positions >= self.low) & (positions <= self.high)).all(dim=-1)
+
     def cubes(self, centers: Tensor, landmarks: Tensor, closeup: Closeup) -> Tensor:
         """Return what a close-up shows, shape (n, voxels, voxels, voxels).
 

@@ -86,26 +86,46 @@ def case_rows(
     InputError
         If there is no such folder, or no image in it.
     """
-    if not folder.is_dir():
-        msg = "there is no such folder"
-        raise InputError(msg, folder)
+    cases = cases_of(folder)
     root = folder if annotations is None else annotations
     beside = _documents(sorted(root.glob(f"*{ANNOTATION_SUFFIX}")))
     rows: list[CaseRow] = []
-    entries = sorted(path for path in folder.iterdir() if path.name[0] != ".")
-    for done, entry in enumerate(entries):
-        yield Progress(done, len(entries), f"looking at {entry.name}")
+    for done, (name, images) in enumerate(cases):
+        yield Progress(done, len(cases), f"looking at {images.name}")
+        if images.is_dir():
+            inside = sorted((root / name).rglob(f"*{ANNOTATION_SUFFIX}"))
+            own = _documents(inside)
+        else:
+            own = [pair for pair in beside if _is_of(pair, images.name, name)]
+        rows += _rows(name, images, protocol, reader, own)
+    return tuple(rows)
+
+
+def cases_of(folder: Path) -> tuple[tuple[str, Path], ...]:
+    """Return name and images of every case in a folder, by name.
+
+    A case is a subfolder with images in it, or an image file that lies in the folder
+    itself; hidden ones do not count. Nothing is read.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or no case in it.
+    """
+    if not folder.is_dir():
+        msg = "there is no such folder"
+        raise InputError(msg, folder)
+    found = []
+    for entry in sorted(path for path in folder.iterdir() if path.name[0] != "."):
+        suffix = image_suffix(entry)
         if entry.is_dir() and is_readable(entry):
-            inside = sorted((root / entry.name).rglob(f"*{ANNOTATION_SUFFIX}"))
-            rows += _rows(entry.name, entry, protocol, reader, _documents(inside))
-        elif suffix := image_suffix(entry):
-            name = entry.name[: -len(suffix)]
-            own = [pair for pair in beside if _is_of(pair, entry.name, name)]
-            rows += _rows(name, entry, protocol, reader, own)
-    if not rows:
+            found.append((entry.name, entry))
+        elif suffix and entry.is_file():
+            found.append((entry.name[: -len(suffix)], entry))
+    if not found:
         msg = "holds no case: expected subfolders with images, or image files"
         raise InputError(msg, folder)
-    return tuple(rows)
+    return tuple(found)
 
 
 def next_case(rows: Sequence[CaseRow]) -> CaseRow | None:

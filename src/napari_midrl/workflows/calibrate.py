@@ -202,7 +202,7 @@ def cropped(volume: Volume, rng: np.random.Generator) -> Volume:
         first = np.array([rng.integers(0, n + 1) for n in size - part])
         box = tuple(slice(a, a + n) for a, n in zip(first, part, strict=True))
         array = volume.array[box]
-        if float(np.mean(array > dark)) > MIN_BODY_SHARE:  # type: ignore[operator]
+        if float(np.mean(np.greater(array, dark))) > MIN_BODY_SHARE:
             break
     affine = volume.grid.affine_lps.copy()
     affine[:3, 3] = volume.grid.to_lps_mm(first)

@@ -10,8 +10,7 @@ from napari_midrl.data.progress import Progress, relayed
 from napari_midrl.errors import AnnotationFileError, ImageError, InputError
 from napari_midrl.evaluation.disagreement import CAP_MM, doubts
 from napari_midrl.io.annotation_file import ANNOTATION_SUFFIX, read_annotations
-from napari_midrl.io.images import image_suffix
-from napari_midrl.io.study import is_readable
+from napari_midrl.workflows.annotation_cases import cases_of
 from napari_midrl.workflows.cases import TRUTH_SUFFIXES
 from napari_midrl.workflows.load import load_study
 from napari_midrl.workflows.localize import load_localizer
@@ -56,40 +55,26 @@ class RankedCase:
 def unlabelled(folder: Path) -> tuple[tuple[str, Path], ...]:
     """Return name and images of the cases that nobody has annotated yet.
 
-    A case is a subfolder with images, or an image file in the folder itself. It is
-    annotated if a landmark file lies in the subfolder, or an annotation file with a
-    landmark placed in it is of the image.
+    A case is annotated if a landmark file lies in its subfolder, or an annotation
+    file with a landmark placed in it is of its image.
 
     Raises
     ------
     InputError
         If there is no such folder, no case in it, or every one is annotated.
     """
-    if not folder.is_dir():
-        msg = "there is no such folder"
-        raise InputError(msg, folder)
-    found: list[tuple[str, Path]] = []
-    n_cases = 0
-    for entry in sorted(path for path in folder.iterdir() if path.name[0] != "."):
-        suffix = image_suffix(entry)
-        if entry.is_dir() and is_readable(entry):
-            name, inside, stem = entry.name, sorted(entry.rglob("*")), ""
-        elif suffix and entry.is_file():
-            name = stem = entry.name[: -len(suffix)]
-            inside = sorted(folder.glob("*"))
-        else:
-            continue
-        n_cases += 1
-        if not any(_annotates(path, stem) for path in inside):
-            found.append((name, entry))
+    cases = cases_of(folder)
+    found = tuple(case for case in cases if not _is_annotated(*case))
     if not found:
-        msg = (
-            f"all {n_cases} cases are annotated already"
-            if n_cases
-            else "holds no case: expected subfolders with images, or image files"
-        )
+        msg = f"all {len(cases)} cases are annotated already"
         raise InputError(msg, folder)
-    return tuple(found)
+    return found
+
+
+def _is_annotated(name: str, images: Path) -> bool:
+    if images.is_dir():
+        return any(_annotates(path, "") for path in images.rglob("*"))
+    return any(_annotates(path, name) for path in images.parent.iterdir())
 
 
 def ranked_cases(
