@@ -311,3 +311,18 @@ def test_opening_the_dock_imports_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, timeout=120)
     assert done.returncode == 0
+
+
+def test_letters_show_on_a_light_canvas_too(make_dock, fakes):
+    viewer, _ = make_dock(fakes.endless_locate)
+
+    def brightness():
+        color = viewer.canvas.overlays["midrl_left"].color
+        return float(np.mean(np.asarray(color)[:3]))
+
+    viewer.theme = "dark"
+    on_dark = brightness()
+    viewer.theme = "light"
+    assert brightness() < 0.4 < 0.7 < on_dark
+    viewer.theme = "dark"
+    assert brightness() == on_dark

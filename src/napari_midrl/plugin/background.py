@@ -91,10 +91,10 @@ class BackgroundTask:
             returned = self._drive()
         # Every error has to reach the user, whatever library raised it.
         except Exception as error:  # noqa: BLE001
-            self._emit(self._signals.failed, error)
+            self._emit("failed", error)
         else:
-            self._emit(self._signals.returned, returned)
-        self._emit(self._signals.ended)
+            self._emit("returned", returned)
+        self._emit("ended")
 
     def _drive(self) -> Any:
         last = 0.0
@@ -109,16 +109,16 @@ class BackgroundTask:
                 if now - last >= LEAST_INTERVAL_S and self._seen.is_set():
                     last = now
                     self._seen.clear()
-                    self._emit(self._signals.reported, report)
+                    self._emit("reported", report)
         finally:
             task.close()
         return None
 
-    def _emit(self, signal: Any, *values: object) -> None:
+    def _emit(self, name: str, *values: object) -> None:
         if self._stopped.is_set():
             return
         try:
-            signal.emit(*values)
+            getattr(self._signals, name).emit(*values)
         except RuntimeError:
             # Qt is gone: the program is closing while a task still ran.
             self._stopped.set()

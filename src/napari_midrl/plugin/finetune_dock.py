@@ -20,6 +20,7 @@ from napari_midrl.plugin.finetune_training import Training
 from napari_midrl.plugin.finetune_versions import Versions
 from napari_midrl.plugin.preferences import Preferences, load_preferences
 from napari_midrl.plugin.side_by_side import SideBySide
+from napari_midrl.plugin.themes import is_light
 from napari_midrl.workflows.finetune_cases import DEFAULT_SHARE, drawn
 from napari_midrl.workflows.finetune_source import (
     CaseSource,
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from napari_midrl.data.progress import Progress
     from napari_midrl.plugin.annotate_dock import AnnotateDock
     from napari_midrl.workflows.pack_versions import PackVersion
-
-LIGHT_FROM = 0.5
 
 
 class FineTuneDock(Dock):
@@ -271,10 +270,10 @@ class FineTuneDock(Dock):
 
     def _on_theme(self, event: object = None) -> None:
         theme = get_theme(self.viewer.theme)
-        background = theme.background.as_rgb_tuple()[:3]
-        is_light = sum(background) / (3 * 255) > LIGHT_FROM
         self.ui.set_theme(
-            theme.background.as_hex(), theme.text.as_hex(), is_light=is_light
+            theme.background.as_hex(),
+            theme.text.as_hex(),
+            is_light=is_light(self.viewer),
         )
 
     # ---- closing

@@ -14,6 +14,7 @@ from napari_midrl.plugin.orientation import (
     edge_letters_2d,
     edge_letters_3d,
 )
+from napari_midrl.plugin.themes import is_light
 from napari_midrl.plugin.world import world_zyx_mm
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ SLAB_MM = 5.0
 
 MARGIN = 0.9
 """Share of the canvas that a standard view fills."""
+
+_LETTER_COLORS = ("#FFE9A8", "#8A5A00")
+"""On the canvas of a dark theme and on that of a light one."""
 
 _EDGES = {
     "left": "middle_left",
@@ -135,7 +139,7 @@ class PatientLetters:
         self._viewer = viewer
         for edge, position in _EDGES.items():
             viewer.canvas.overlays[f"midrl_{edge}"] = TextOverlay(
-                text="", position=position, font_size=14, color="#FFE9A8", box=False
+                text="", position=position, font_size=14, box=False
             )
         self._turns = (
             viewer.dims.events.order,
@@ -147,6 +151,8 @@ class PatientLetters:
         )
         for turned in self._turns:
             turned.connect(self.update)
+        viewer.events.theme.connect(self._on_theme)
+        self._on_theme()
         self.update()
 
     def letters(self) -> dict[str, str]:
@@ -175,10 +181,16 @@ class PatientLetters:
             if overlay.visible != bool(text):
                 overlay.visible = bool(text)
 
+    def _on_theme(self, event: object = None) -> None:
+        for edge in _EDGES:
+            overlay = self._viewer.canvas.overlays[f"midrl_{edge}"]
+            overlay.color = _LETTER_COLORS[is_light(self._viewer)]
+
     def close(self) -> None:
         """Take the letters off the canvas and stop following."""
         for turned in self._turns:
             turned.disconnect(self.update)
+        self._viewer.events.theme.disconnect(self._on_theme)
         for edge in _EDGES:
             self._viewer.canvas.overlays.pop(f"midrl_{edge}", None)
 
