@@ -196,6 +196,15 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(made, parent, cases, tmp_
     )
 
 
+def test_agents_made_among_the_cases_are_no_cases(parent, tmp_path):
+    write_cases(tmp_path / "cases")
+    interrupted(parent, tmp_path / "cases", tmp_path / "cases" / "mine", 1)
+    target = str(tmp_path / "cases" / "mine")
+    args = (str(parent), str(tmp_path / "cases"), target, QUICK)
+    finish(finetune(*args, resume=True))
+    assert "mine" not in {case.name for case in cases_in(str(tmp_path / "cases"))}
+
+
 def test_stopping_keeps_the_best_weights_so_far(parent, cases, tmp_path, monkeypatch):
     errors = iter([7.0, 3.0, 5.0, 6.0, 9.0])
 

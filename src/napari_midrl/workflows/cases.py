@@ -16,7 +16,9 @@ from napari_midrl.io.dataset import DATASET_NAME, read_dataset
 from napari_midrl.io.dicom import looks_like_dicom
 from napari_midrl.io.images import image_suffix, read_images
 from napari_midrl.io.landmarks import read_landmarks
+from napari_midrl.io.model_store import CARD_NAME
 from napari_midrl.io.names import unique_names
+from napari_midrl.io.run_record import has_record
 from napari_midrl.io.study import study_steps
 from napari_midrl.phantom.patient import draw_patient
 from napari_midrl.phantom.study import REGIONS, phantom_study
@@ -193,7 +195,9 @@ def case_makers(
         msg = f"is no folder; give one, or digital patients as {PHANTOM}FIRST-LAST"
         raise InputError(msg, folder)
     inside = sorted(
-        path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and path.name[0] != "." and not _holds_agents(path)
     )
     if not _landmark_files(folder):
         if not inside:
@@ -277,6 +281,11 @@ def _dataset_case(case: DatasetCase) -> FileCase:
         ]
     found = file_case(case.name, case.landmark_file, tuple(images), tuple(dicom))
     return replace(found, image_sha256=case.image_sha256)
+
+
+def _holds_agents(folder: Path) -> bool:
+    """Return whether a folder is a pack or a fine-tuning, made beside its cases."""
+    return (folder / CARD_NAME).is_file() or has_record(folder)
 
 
 def _landmark_files(folder: Path) -> list[Path]:
