@@ -123,6 +123,23 @@ def test_the_whole_volume_gives_two_maps_per_agent(network):
     assert q_values.shape == (3, 5, 6)
 
 
+def test_a_search_computes_what_a_training_does_with_other_kernels(network):
+    """Rounding differs, as it does between kernels that torch itself chooses from."""
+    volume = torch.randn(16, 24, 32, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        trained = network.encode(volume)
+    with torch.inference_mode():
+        searched = network.encode(volume)
+    pairs = [(trained.features, searched.features)]
+    pairs += [
+        (one.features, other.features)
+        for one, other in zip(trained.fields, searched.fields, strict=True)
+    ]
+    for expected, seen in pairs:
+        torch.testing.assert_close(seen, expected, rtol=1e-4, atol=1e-4)
+        assert seen.is_contiguous(memory_format=torch.channels_last_3d)
+
+
 def test_a_volume_that_cannot_be_halved_is_refused(network):
     with pytest.raises(ValueError, match="multiples of 8"):
         network.encode(torch.zeros(16, 20, 16))

@@ -89,7 +89,7 @@ class MidrlLocalizer:
             raise ValueError(msg)
         self._name = name
         self._landmarks = landmarks
-        self._network = network.eval()
+        self._network = network.eval().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stub lacks the 3D format
         self._model_sha256 = model_sha256
         self._arrangement = arrangement
         self._constellations = constellations
