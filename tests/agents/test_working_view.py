@@ -6,7 +6,13 @@ from scipy.spatial.transform import Rotation
 
 from napari_midrl.agents.dense_lookup import DETAIL, FINE
 from napari_midrl.agents.dense_network import COARSEST_LEVEL
-from napari_midrl.agents.working_view import MARGIN, MARGIN_MM, cube_at, working_view
+from napari_midrl.agents.working_view import (
+    MARGIN,
+    MARGIN_MM,
+    cube_at,
+    sample_smoothly,
+    working_view,
+)
 from napari_midrl.data.volume import Volume
 from napari_midrl.errors import SearchError
 from napari_midrl.geometry.grid import VoxelGrid
@@ -120,6 +126,18 @@ def test_nothing_is_seen_outside_the_volume_in_a_cube():
     inside = grid.contains(view.grid.to_lps_mm(corner + index / 2 - 0.25))
     assert 0 < inside.mean() < 1
     assert (cube[~inside] == 0).all()
+
+
+def test_coarser_voxels_are_the_means_of_blocks():
+    """To the last bit those of numpy, which takes fifteen times as long."""
+    sampled = np.random.default_rng(0).normal(size=(6, 10, 8)).astype(np.float32)
+    # The order in memory that resampled images have.
+    blocks = np.asfortranarray(sampled).reshape(3, 2, 5, 2, 4, 2)
+    grid = VoxelGrid(sampled.shape, np.diag([1.0, 1.0, 1.0, 1.0]))
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = 0.5
+    seen = sample_smoothly(sampled, grid, VoxelGrid((3, 5, 4), affine), 0.0)
+    assert np.array_equal(seen, blocks.mean(axis=(1, 3, 5)))
 
 
 @pytest.mark.parametrize("name", GRIDS)

@@ -174,6 +174,19 @@ def test_resampling_onto_the_same_grid_changes_nothing():
     np.testing.assert_allclose(resample(array, grid, grid), array, atol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16, ">i2"])
+def test_small_integers_are_seen_as_they_are_in_float32(dtype):
+    """They are not copied as float32 first; what lies between them is no integer."""
+    values = np.random.default_rng(0).integers(0, 120, (9, 8, 7))
+    grid = VoxelGrid(values.shape, make_affine((3, -4, 5), (2, 1.5, 3), (1, 1, 1)))
+    target = VoxelGrid((8, 9, 10), make_affine((8, 1, 2), (1.7, 1.1, 2), (1, -1, 1)))
+    seen = resample(values.astype(dtype), grid, target, outside=-0.5)
+    expected = resample(values.astype(np.float32), grid, target, outside=-0.5)
+    assert seen.dtype == np.float32
+    assert np.array_equal(seen, expected)
+    assert (expected % 1 != 0).any()
+
+
 def test_labels_stay_labels():
     grid = VoxelGrid(SHAPE, make_affine())
     labels = np.random.default_rng(0).choice([0, 7, 200], SHAPE).astype(np.uint8)

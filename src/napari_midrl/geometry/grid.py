@@ -17,6 +17,8 @@ from napari_midrl.geometry.affine import (
 )
 
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy.typing as npt
 
 COARSER = 1.5
@@ -252,7 +254,8 @@ def resample(
     part, part_grid = _part_seen_from(array, grid, target)
     if part.size == 0:
         return np.full(target.shape_ijk, outside, part.dtype if nearest else np.float32)
-    image = to_sitk(part if nearest else part.astype(np.float32), part_grid)
+    as_it_is = nearest or is_small_integer(part.dtype)
+    image = to_sitk(part if as_it_is else part.astype(np.float32), part_grid)
     resampled = sitk.Resample(
         image,
         target.shape_ijk,
@@ -262,9 +265,19 @@ def resample(
         tuple(target.spacing_mm),
         _itk_direction(target),
         outside,
+        sitk.sitkUnknown if nearest else sitk.sitkFloat32,
     )
     out: npt.NDArray[np.generic] = sitk.GetArrayFromImage(resampled).transpose(2, 1, 0)
     return out
+
+
+def is_small_integer(dtype: np.dtype[Any]) -> bool:
+    """Return whether values are whole numbers that float32 holds exactly.
+
+    A large volume of these need not be copied as float32 before it is interpolated.
+    """
+    is_integer = dtype.kind in "iu" and dtype.isnative
+    return is_integer and np.can_cast(dtype, np.float32)
 
 
 def _part_seen_from(
