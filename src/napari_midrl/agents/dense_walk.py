@@ -94,16 +94,18 @@ def walk(
     directions = DIRECTIONS.to(starts.device, torch.int16)
     first_visit = torch.full((n, m), -1, device=starts.device)
     last_row = torch.zeros(n, m, dtype=torch.long, device=starts.device)
+    place = starts
     all_q, all_actions = [], []
     # At least one row: an agent without a budget has a value at its start all the same.
     for row in range(max(1, int(budgets.max()))):
         here = visited[-1]
-        q_values = q_of(starts + step * here)
+        q_values = q_of(place)
         actions = q_values.argmax(dim=-1)
         wanted = here + directions[actions]
         position = starts + step * wanted
-        stays = ((position < low) | (position > high)).any(dim=-1)
-        moved = torch.where(stays[..., None], here, wanted)
+        stays = ((position < low) | (position > high)).any(dim=-1, keepdim=True)
+        moved = torch.where(stays, here, wanted)
+        place = torch.where(stays, place, position)
         all_q.append(q_values)
         all_actions.append(actions)
         again = (visited == moved).all(dim=-1)
@@ -112,7 +114,7 @@ def walk(
         first_visit = torch.where(walking & again.any(dim=0), first, first_visit)
         last_row = torch.where(walking, row, last_row)
         visited = torch.cat([visited, moved[None]])
-        yield starts + step * moved
+        yield place
         if ((first_visit >= 0) | (row + 1 >= budgets)).all():
             break
     n_moves = torch.minimum(last_row + 1, budgets)

@@ -15,6 +15,7 @@ shape, they do. The answer lies between the two.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -226,13 +227,15 @@ class Turn:
 
     def trajectory(self, trajectory: Trajectory) -> Trajectory:
         """Return a walk in the turned volume as one in the patient."""
+        if self is UNTURNED:
+            return trajectory
         return replace(
             trajectory,
             positions_lps_mm=self.to_patient(trajectory.positions_lps_mm),
             endpoint_lps_mm=self.to_patient(trajectory.endpoint_lps_mm),
         )
 
-    @property
+    @cached_property
     def _matrix(self) -> npt.NDArray[np.float64]:
         matrix = np.eye(4)
         matrix[:3, :3] = self.rotation
