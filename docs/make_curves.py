@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from napari_midrl.agents.dense_lookup import COARSE_SCALES, DETAIL, FINE
+from napari_midrl.agents.dense_scales import COARSE_SCALES, DETAIL, FINE
 from napari_midrl.training.dense_loop import DenseTrainingSettings, learning_rate_at
 from napari_midrl.workflows.train import RECIPES, config_text
 

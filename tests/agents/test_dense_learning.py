@@ -11,8 +11,8 @@ from napari_midrl.agents.dense_learning import (
     n_step_returns,
     td_loss,
 )
-from napari_midrl.agents.dense_lookup import Scale
 from napari_midrl.agents.dense_network import QField
+from napari_midrl.agents.dense_scales import Scale
 
 SCALE = Scale(1.0, 1, box=12)
 FAR_FROM_ANY_BORDER = (torch.full((3,), -100.0), torch.full((3,), 100.0))

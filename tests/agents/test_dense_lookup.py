@@ -3,16 +3,8 @@
 import pytest
 import torch
 
-from napari_midrl.agents.dense_lookup import (
-    ACTION_NAMES,
-    COARSE_SCALES,
-    DETAIL,
-    DIRECTIONS,
-    FINE,
-    last_scales,
-    move,
-    reward,
-)
+from napari_midrl.agents.dense_lookup import ACTION_NAMES, DIRECTIONS, move, reward
+from napari_midrl.agents.dense_scales import COARSE_SCALES, DETAIL, FINE, last_scales
 
 LOW, HIGH = torch.zeros(3), torch.full((3,), 10.0)
 

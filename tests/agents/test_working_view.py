@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from napari_midrl.agents.dense_lookup import DETAIL, FINE
 from napari_midrl.agents.dense_network import COARSEST_LEVEL
+from napari_midrl.agents.dense_scales import DETAIL, FINE
 from napari_midrl.agents.working_view import (
     MARGIN,
     MARGIN_MM,

@@ -16,8 +16,9 @@ from torch import nn
 
 from napari_midrl.agents.constellation import Constellation
 from napari_midrl.agents.dense_learning import Targets
-from napari_midrl.agents.dense_lookup import DETAIL, DIRECTIONS, FINE
+from napari_midrl.agents.dense_lookup import DIRECTIONS
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork, GlobalMaps
+from napari_midrl.agents.dense_scales import DETAIL, FINE
 from napari_midrl.agents.dense_search import Leg, _settled
 from napari_midrl.agents.reliability import Reliability, evidence_size
 from napari_midrl.agents.upright import Arrangement

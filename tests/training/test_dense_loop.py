@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from napari_midrl.agents.dense_learning import Targets
-from napari_midrl.agents.dense_lookup import COARSE_SCALES
 from napari_midrl.agents.dense_network import DenseQConfig
+from napari_midrl.agents.dense_scales import COARSE_SCALES
 from napari_midrl.agents.dense_walk import walk
 from napari_midrl.data.progress import finish
 from napari_midrl.errors import InputError, TrainingError

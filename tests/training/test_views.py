@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from napari_midrl.agents.dense_lookup import DETAIL, FINE
 from napari_midrl.agents.dense_network import COARSEST_LEVEL
+from napari_midrl.agents.dense_scales import DETAIL, FINE
 from napari_midrl.training.views import (
     Surroundings,
     TrainingCase,

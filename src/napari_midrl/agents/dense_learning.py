@@ -20,8 +20,8 @@ from napari_midrl.agents.dense_network import N_ACTIONS
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_midrl.agents.dense_lookup import Scale
     from napari_midrl.agents.dense_network import QField
+    from napari_midrl.agents.dense_scales import Scale
 
 
 @dataclass(frozen=True)

@@ -35,17 +35,18 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from napari_midrl.agents.dense_lookup import (
+from napari_midrl.agents.dense_scales import (
     COARSE_SCALES,
     DETAIL,
     FINE,
+    closeups_of,
     last_scales,
 )
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_midrl.agents.dense_lookup import Closeup, Scale
+    from napari_midrl.agents.dense_scales import Closeup, Scale
 
 N_ACTIONS = 6
 _CORNERS = torch.tensor([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
@@ -84,7 +85,7 @@ class DenseQConfig:
     @property
     def closeups(self) -> tuple[Closeup, ...]:
         """Cubes its agents look into, in their order."""
-        return (FINE, DETAIL) if self.has_detail else (FINE,)
+        return closeups_of(has_detail=self.has_detail)
 
     @property
     def scales(self) -> tuple[Scale, ...]:

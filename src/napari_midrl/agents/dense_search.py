@@ -10,14 +10,10 @@ import torch
 
 from napari_midrl.agents.consensus import find_consensus
 from napari_midrl.agents.dense_basins import basins, start_fractions
+from napari_midrl.agents.dense_cubes import Look, place_cubes, smaller_cubes
 from napari_midrl.agents.dense_learning import Targets
-from napari_midrl.agents.dense_lookup import (
-    ACTION_NAMES,
-    COARSE_SCALES,
-    DETAIL,
-    FINE,
-    last_scales,
-)
+from napari_midrl.agents.dense_lookup import ACTION_NAMES
+from napari_midrl.agents.dense_scales import COARSE_SCALES, FINE, last_scales
 from napari_midrl.agents.dense_walk import Walks, walk
 from napari_midrl.agents.reliability import evidence_of
 from napari_midrl.agents.working_view import cube_at, working_view
@@ -30,9 +26,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from napari_midrl.agents.consensus import Consensus
-    from napari_midrl.agents.dense_lookup import Closeup, Scale
-    from napari_midrl.agents.dense_network import DenseQNetwork, GlobalMaps, QField
+    from napari_midrl.agents.dense_cubes import Cubes
+    from napari_midrl.agents.dense_network import DenseQNetwork, GlobalMaps
+    from napari_midrl.agents.dense_scales import Scale
     from napari_midrl.agents.reliability import Reliability
     from napari_midrl.agents.working_view import WorkingView
     from napari_midrl.data.settings import SearchSettings
@@ -51,9 +47,6 @@ _DISCOUNT = Targets().discount
 
 MAX_LAST_MOVES = 24
 """At each of the last scales. Half a base unit away a landmark takes six at most."""
-
-MAX_CUBES = 3
-"""Basins per landmark that are worth a fine search."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +123,8 @@ def search(
     chosen = torch.tensor(list(agents), device=device)
     game = _Game(network, maps, volume, view, chosen, settings)
     legs = yield from _coarse_legs(game)
-    legs += yield from _close_legs(game, legs)
+    closer, _ = yield from _close_legs(game, legs)
+    legs += closer
     trajectories = tuple(
         _trajectory(name, number, start, legs, view, scales)
         for number, name in enumerate(names)
@@ -170,11 +164,38 @@ def search_near(
     fractions = 2 * start_fractions(settings.n_starts, settings.seed) - 1
     starts = view.grid.to_ijk(places_lps_mm)[:, None] + FINE.scales[0].step * fractions
     still = [_no_leg(np.clip(starts, view.low, view.high))] * len(COARSE_SCALES)
-    legs = still + (yield from _close_legs(game, still))
+    closer, _ = yield from _close_legs(game, still)
+    legs = still + closer
     return tuple(
         _result(name, number, legs, view, volume.grid)
         for number, name in enumerate(names)
     )
+
+
+def look_closely(
+    network: DenseQNetwork,
+    maps: GlobalMaps,
+    agent: int,
+    volume: Volume,
+    view: WorkingView,
+    settings: SearchSettings,
+) -> Generator[Progress, None, tuple[Look, ...]]:
+    """Yield progress and return the close-ups that one agent's search has.
+
+    Parameters
+    ----------
+    network, volume, settings
+        As for `search`.
+    maps, view
+        Of the volume.
+    agent
+        Its number in the network.
+    """
+    chosen = torch.tensor([agent], device=maps.features.device)
+    game = _Game(network, maps, volume, view, chosen, settings)
+    coarse = yield from _coarse_legs(game)
+    _, looks = yield from _close_legs(game, coarse)
+    return looks
 
 
 def _no_leg(here: npt.NDArray[np.float64]) -> Leg:
@@ -238,7 +259,7 @@ def _reported(
     index: int,
     game: _Game,
     where: npt.NDArray[np.float64] | None = None,
-    cubes: _Cubes | None = None,
+    cubes: Cubes | None = None,
 ) -> Generator[Progress, None, Walks]:
     """Pass walks on, reporting positions in LPS mm after every step."""
     grid, scale = game.view.grid, game.scales[index]
@@ -290,51 +311,34 @@ def _settled(leg: Leg) -> Leg:
     )
 
 
-@dataclass(frozen=True)
-class _Cubes:
-    """Cubes of a close-up: which landmark each serves, and where it begins."""
-
-    closeup: Closeup
-    landmarks: npt.NDArray[np.int64]
-    corners: npt.NDArray[np.float64]
-    members: npt.NDArray[np.bool_]
-
-    def back(
-        self, local: npt.NDArray[np.float64], rest: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
-        """Return base positions per landmark and start; `rest` where no cube is."""
-        whole = rest.copy()
-        for number, members, corner, positions in zip(
-            self.landmarks, self.members, self.corners, local, strict=True
-        ):
-            whole[number, members] = positions[members] + corner
-        return whole
-
-
-def _close_legs(game: _Game, coarse: list[Leg]) -> Generator[Progress, None, list[Leg]]:
+def _close_legs(
+    game: _Game, coarse: list[Leg]
+) -> Generator[Progress, None, tuple[list[Leg], tuple[Look, ...]]]:
     """Search on inside cubes around the largest basins of every landmark."""
-    has_detail = game.network.config.has_detail
     device = str(game.chosen.device)
     groups = [basins(e, 2 * COARSE_SCALES[0].step) for e in coarse[-1].endpoints]
-    cubes = _place_cubes(groups)
+    cubes = place_cubes(groups)
     yield Progress(len(coarse), len(game.scales), "looking closer")
     stack, corners, agents = _seen(game, cubes)
     with torch.inference_mode():
         fields = game.network.refine(stack, game.maps.features, corners, agents)
-    if not has_detail:
-        return (yield from _cube_legs(game, cubes, fields, coarse))
-    legs = yield from _cube_legs(game, cubes, fields, coarse)
-    inner = _smaller_cubes(cubes, legs[-1].endpoints)
+    look = Look(cubes, fields)
+    legs = yield from _cube_legs(game, look, coarse)
+    if not game.network.config.has_detail:
+        return legs, (look,)
+    inner = smaller_cubes(cubes, legs[-1].endpoints)
     yield Progress(len(coarse) + len(legs), len(game.scales), "looking closer still")
     stack, _, agents = _seen(game, inner)
     offsets = _tensor(inner.corners - cubes.corners, device)
     features = fields[-1].features
     with torch.inference_mode():
         fields = game.network.look_at_detail(stack, features, offsets, agents)
-    return legs + (yield from _cube_legs(game, inner, fields, [*coarse, *legs]))
+    closer = Look(inner, fields)
+    more = yield from _cube_legs(game, closer, [*coarse, *legs])
+    return legs + more, (look, closer)
 
 
-def _seen(game: _Game, cubes: _Cubes) -> tuple[Tensor, Tensor, Tensor]:
+def _seen(game: _Game, cubes: Cubes) -> tuple[Tensor, Tensor, Tensor]:
     """Return what lies in cubes, where they begin, and which agents look at them."""
     device = str(game.chosen.device)
     edge, n = cubes.closeup.edge, cubes.closeup.voxels_per_unit
@@ -346,9 +350,10 @@ def _seen(game: _Game, cubes: _Cubes) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _cube_legs(
-    game: _Game, cubes: _Cubes, fields: tuple[QField, QField], before: list[Leg]
+    game: _Game, look: Look, before: list[Leg]
 ) -> Generator[Progress, None, list[Leg]]:
     """Search inside cubes at their scales, and after the last close-up at the last."""
+    cubes, fields = look.cubes, look.fields
     device = str(game.chosen.device)
     low, high = (
         _tensor(np.clip(limit - cubes.corners, 0, cubes.closeup.edge - 1), device)
@@ -377,34 +382,7 @@ def _cube_legs(
     return legs
 
 
-def _place_cubes(groups: list[tuple[Consensus, ...]]) -> _Cubes:
-    """Return the cubes of `FINE` around the largest groups of every landmark."""
-    landmarks, corners, members = [], [], []
-    for number, found in enumerate(groups):
-        for basin in found[:MAX_CUBES]:
-            landmarks.append(number)
-            corners.append(_corner(FINE, basin.position_lps_mm))
-            members.append(basin.members)
-    return _Cubes(FINE, np.array(landmarks), np.stack(corners), np.stack(members))
-
-
-def _smaller_cubes(cubes: _Cubes, endpoints: npt.NDArray[np.float64]) -> _Cubes:
-    """Return one cube of `DETAIL` in each cube, where most of its agents ended."""
-    corners = []
-    for number, members in zip(cubes.landmarks, cubes.members, strict=True):
-        most = basins(endpoints[number, members], 2 * FINE.scales[0].step)[0]
-        corners.append(_corner(DETAIL, most.position_lps_mm))
-    return replace(cubes, closeup=DETAIL, corners=np.stack(corners))
-
-
-def _corner(
-    closeup: Closeup, center: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Return the first base voxel of a cube around a base position."""
-    return center - closeup.edge / 2 + 0.5
-
-
-def _gathered(leg: Leg, cubes: _Cubes, before: npt.NDArray[np.float64]) -> Leg:
+def _gathered(leg: Leg, cubes: Cubes, before: npt.NDArray[np.float64]) -> Leg:
     """Return a leg by landmark and start from one by cube and start."""
     shape = before.shape[:2]
     n_rows = len(leg.positions)

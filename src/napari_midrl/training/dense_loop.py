@@ -15,12 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from napari_midrl.agents.dense_learning import Field, Targets, follow, td_loss
-from napari_midrl.agents.dense_lookup import (
-    COARSE_SCALES,
-    DETAIL,
-    FINE,
-)
 from napari_midrl.agents.dense_network import DenseQNetwork
+from napari_midrl.agents.dense_scales import COARSE_SCALES, DETAIL, FINE
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import PackError, TrainingError
 from napari_midrl.training.dense_identity import difference, identity_of
@@ -32,8 +28,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_midrl.agents.dense_lookup import Closeup
     from napari_midrl.agents.dense_network import DenseQConfig, GlobalMaps, QField
+    from napari_midrl.agents.dense_scales import Closeup
     from napari_midrl.training.views import View
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from napari_midrl.agents.dense_lookup import Closeup
+    from napari_midrl.agents.dense_scales import Closeup
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,85 @@
+"""Cubes of a close-up: where they are placed, and what agents see in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_midrl.agents.dense_basins import basins
+from napari_midrl.agents.dense_scales import DETAIL, FINE
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_midrl.agents.consensus import Consensus
+    from napari_midrl.agents.dense_network import QField
+    from napari_midrl.agents.dense_scales import Closeup
+
+MAX_CUBES = 3
+"""Basins per landmark that are worth a fine search."""
+
+
+@dataclass(frozen=True)
+class Cubes:
+    """Cubes of a close-up: which landmark each serves, and where it begins."""
+
+    closeup: Closeup
+    landmarks: npt.NDArray[np.int64]
+    corners: npt.NDArray[np.float64]
+    members: npt.NDArray[np.bool_]
+
+    def back(
+        self, local: npt.NDArray[np.float64], rest: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Return base positions per landmark and start; `rest` where no cube is."""
+        whole = rest.copy()
+        for number, members, corner, positions in zip(
+            self.landmarks, self.members, self.corners, local, strict=True
+        ):
+            whole[number, members] = positions[members] + corner
+        return whole
+
+
+@dataclass(frozen=True)
+class Look:
+    """One close-up of a search: its cubes, and the Q-values in them.
+
+    Parameters
+    ----------
+    cubes
+        One per basin that was looked at.
+    fields
+        At the scales of the close-up; positions count from the corners of the cubes.
+    """
+
+    cubes: Cubes
+    fields: tuple[QField, QField]
+
+
+def place_cubes(groups: list[tuple[Consensus, ...]]) -> Cubes:
+    """Return the cubes of `FINE` around the largest groups of every landmark."""
+    landmarks, corners, members = [], [], []
+    for number, found in enumerate(groups):
+        for basin in found[:MAX_CUBES]:
+            landmarks.append(number)
+            corners.append(_corner(FINE, basin.position_lps_mm))
+            members.append(basin.members)
+    return Cubes(FINE, np.array(landmarks), np.stack(corners), np.stack(members))
+
+
+def smaller_cubes(cubes: Cubes, endpoints: npt.NDArray[np.float64]) -> Cubes:
+    """Return one cube of `DETAIL` in each cube, where most of its agents ended."""
+    corners = []
+    for number, members in zip(cubes.landmarks, cubes.members, strict=True):
+        most = basins(endpoints[number, members], 2 * FINE.scales[0].step)[0]
+        corners.append(_corner(DETAIL, most.position_lps_mm))
+    return replace(cubes, closeup=DETAIL, corners=np.stack(corners))
+
+
+def _corner(
+    closeup: Closeup, center: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the first base voxel of a cube around a base position."""
+    return center - closeup.edge / 2 + 0.5
