@@ -14,6 +14,7 @@ MidrlError                      everything this package raises on purpose
 ├── EditError                   a change of the annotations that cannot be made
 │   └── LockedError             ... because the landmark is locked
 ├── SearchError                 a search cannot run on this volume
+├── NoPolicyError               agents whose moves do not depend on the place alone
 └── TrainingError               a training goes astray
 
 A caller's own mistake (wrong shape, wrong type) is a ``ValueError`` or
@@ -92,6 +93,10 @@ class LockedError(EditError):
 
 class SearchError(MidrlError):
     """A search cannot run on this volume with these agents."""
+
+
+class NoPolicyError(MidrlError):
+    """The agents have no policy that could be shown: a place does not decide a move."""
 
 
 class TrainingError(MidrlError):

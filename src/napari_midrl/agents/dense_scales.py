@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from napari_midrl.data.policy import PolicyScale
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -71,3 +73,14 @@ def last_scales(finest: Scale) -> tuple[Scale, Scale]:
 def closeups_of(*, has_detail: bool) -> tuple[Closeup, ...]:
     """Return the close-ups of agents that look at details or do not, in their order."""
     return (FINE, DETAIL) if has_detail else (FINE,)
+
+
+def policy_scales(base_mm: float, *, has_detail: bool) -> tuple[PolicyScale, ...]:
+    """Return the scales at which agents decide, coarsest first.
+
+    The last scales of a search decide as the finest of these does, and are left out.
+    """
+    scales = [PolicyScale(scale.step * base_mm) for scale in COARSE_SCALES]
+    for closeup, look in enumerate(closeups_of(has_detail=has_detail), 1):
+        scales += [PolicyScale(s.step * base_mm, closeup) for s in look.scales]
+    return tuple(scales)

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_midrl.data.policy import BasinMap, PolicyField, PolicyScale
     from napari_midrl.data.progress import Progress
     from napari_midrl.data.settings import SearchSettings
     from napari_midrl.data.trajectory import Localization
@@ -44,5 +48,48 @@ class Localizer(Protocol):
         SearchError
             When the volume cannot be searched: too thin, constant, not finite, or a
             landmark that these agents do not know.
+        """
+        ...
+
+
+class PolicyMap(Protocol):
+    """What agents would do anywhere in one volume."""
+
+    @property
+    def scales(self) -> tuple[PolicyScale, ...]:
+        """Scales at which they decide, coarsest first."""
+        ...
+
+    def field(
+        self, landmark: str, scale: int, points_lps_mm: npt.NDArray[np.float64]
+    ) -> Generator[Progress, None, PolicyField]:
+        """Yield progress and return what agents would do at points, shape (n, 3)."""
+        ...
+
+    def basins(self, landmark: str, scale: int) -> Generator[Progress, None, BasinMap]:
+        """Yield progress and return where agents come to rest, from every start."""
+        ...
+
+
+@runtime_checkable
+class ShowsPolicy(Protocol):
+    """A localizer whose agents decide by the place alone, so that one can ask them."""
+
+    def policy(
+        self, volume: Volume, settings: SearchSettings
+    ) -> Generator[Progress, None, PolicyMap]:
+        """Yield progress and return what the agents would do in a volume.
+
+        Parameters
+        ----------
+        volume
+            Any grid, orientation and sequence; it is not changed.
+        settings
+            Of the search that the agents would play: starts, budget, device.
+
+        Raises
+        ------
+        SearchError
+            When the volume cannot be searched.
         """
         ...

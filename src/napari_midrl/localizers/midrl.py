@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
+from napari_midrl.agents.dense_policy import DensePolicy, dense_policy
 from napari_midrl.agents.dense_search import search, search_near
 from napari_midrl.agents.reliability import Reliability, evidence_size
 from napari_midrl.agents.upright import UNTURNED, Arrangement
@@ -23,7 +25,7 @@ from napari_midrl.localizers.device import pick_device
 from napari_midrl.localizers.weights import fitting_its_card, loaded_network
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from napari_midrl.agents.constellation import Constellation
     from napari_midrl.agents.upright import Turn
@@ -161,15 +163,10 @@ class MidrlLocalizer:
             )
             raise SearchError(msg)
         device = pick_device(settings.device)
-        try:
+        with _enough_memory(volume, device):
             turn, (results, trajectories) = yield from self._looks(
                 names, volume, settings, device
             )
-        except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            msg = f"{volume.name}: not enough memory on {device}; crop the volume"
-            raise SearchError(msg) from error
         turned = turn.applied(volume)
         results = yield from self._decided(
             (results, trajectories), turned, settings, device
@@ -190,6 +187,28 @@ class MidrlLocalizer:
             device=device,
             turned_degrees=turn.degrees,
         )
+
+    def policy(
+        self, volume: Volume, settings: SearchSettings
+    ) -> Generator[Progress, None, DensePolicy]:
+        """Yield progress and return what the agents would do in a volume.
+
+        The volume is taken as it lies: where a search turns it upright, this is the
+        policy of its first look.
+
+        Raises
+        ------
+        SearchError
+            If the volume cannot be searched, or memory is too small.
+        """
+        device = pick_device(settings.device)
+        network = self._network.to(device)
+        with _enough_memory(volume, device):
+            return (
+                yield from dense_policy(
+                    network, self._landmarks, volume, settings, device
+                )
+            )
 
     def _with(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
         """Return landmarks and those they are decided on together with."""
@@ -316,6 +335,18 @@ def _of_the_patient(report: Progress, turn: Turn, rows: list[int]) -> Progress:
         positions_lps_mm=None if where is None else turn.to_patient(where[rows]),
         box_sizes_mm=None if boxes is None else boxes[rows],
     )
+
+
+@contextmanager
+def _enough_memory(volume: Volume, device: str) -> Iterator[None]:
+    """Say in one sentence that there was too little memory."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        msg = f"{volume.name}: not enough memory on {device}; crop the volume"
+        raise SearchError(msg) from error
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from napari_midrl.agents.dense_scales import policy_scales
 from napari_midrl.data.landmarks import LandmarkSet
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import PackError
@@ -14,10 +15,13 @@ from napari_midrl.io.model_store import find_pack, pack_folders, read_card, read
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from napari_midrl.data.policy import PolicyScale
     from napari_midrl.data.settings import SearchSettings
     from napari_midrl.data.trajectory import Localization
     from napari_midrl.data.volume import Volume
     from napari_midrl.localizers.base import Localizer
+
+DENSE_ARCHITECTURE = "midrl-dense"
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +45,15 @@ class PackInfo:
     landmarks: tuple[str, ...]
     description: str
     card: dict[str, Any]
+
+    @property
+    def policy_scales(self) -> tuple[PolicyScale, ...]:
+        """Scales at which its agents can be asked what they would do; may be none."""
+        config = self.card["config"]
+        if self.card["architecture"] != DENSE_ARCHITECTURE:
+            return ()
+        has_detail = config.get("has_detail", False)
+        return policy_scales(config["base_mm"], has_detail=has_detail)
 
 
 def available_packs() -> tuple[PackInfo, ...]:
