@@ -28,12 +28,19 @@ def make_dock(make_napari_viewer, qtbot, fakes):
     from napari_midrl.plugin.search_dock import SearchDock
     from napari_midrl.plugin.world import volume_layer
 
-    def _make(locate=fakes.fake_locate, *, show=False, volume=None, n_starts=3):
+    def _make(
+        locate=fakes.fake_locate,
+        *,
+        show=False,
+        volume=None,
+        n_starts=3,
+        **engine,
+    ):
         viewer = make_napari_viewer(show=show)
         data, options, _ = volume_layer(volume or fakes.make_volume())
         viewer.add_image(data, **options)
         preferences = Preferences(n_starts=n_starts, autoplay=False)
-        dock = SearchDock(viewer, fakes.fake_engine(locate), preferences)
+        dock = SearchDock(viewer, fakes.fake_engine(locate, **engine), preferences)
         viewer.window.add_dock_widget(dock, name="MIDRL: search", area="right")
         return viewer, dock
 

@@ -7,6 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_midrl.data.policy import (
+    Basin,
+    BasinBlock,
+    BasinMap,
+    PolicyField,
+    PolicyScale,
+)
 from napari_midrl.data.progress import Progress, SearchProgress
 from napari_midrl.data.study import Study
 from napari_midrl.data.trajectory import (
@@ -32,12 +39,17 @@ TARGETS = {
 ACTIONS = ("L+", "L-", "P+", "P-", "S+", "S-")
 
 
+SCALES = (PolicyScale(16.0), PolicyScale(8.0), PolicyScale(4.0, 1))
+CUBE_MM = 30.0
+
+
 @dataclass(frozen=True)
 class FakePack:
     name: str = "fake"
     title: str = "Fake agents"
     landmarks: tuple[str, ...] = NAMES
     description: str = "Agents that know where they go."
+    policy_scales: tuple[PolicyScale, ...] = SCALES
 
 
 def make_volume(name="T2w", *, spacing=(2.0, 2.0, 4.0), affine=None, seed=0):
@@ -162,6 +174,63 @@ def fake_load(paths):
     return Study("case", (make_volume("T2w"), make_volume("ADC", spacing=(3, 3, 4))))
 
 
-def fake_engine(locate=fake_locate, packs=(FakePack(),)):
+class FakePolicy:
+    """Agents that know the way; close up, in a cube around their landmark."""
+
+    scales = SCALES
+
+    def __init__(self, volume):
+        self.volume = volume
+        self.asked = []
+
+    def field(self, landmark, scale, points_lps_mm):
+        yield Progress(0, 1, "asking")
+        self.asked.append((landmark, scale, points_lps_mm))
+        target = np.array(TARGETS[landmark])
+        points = points_lps_mm[self.volume.grid.contains(points_lps_mm)]
+        region = target + np.array([[-CUBE_MM], [CUBE_MM]]) / 2
+        if self.scales[scale].closeup:
+            points = points[(np.abs(points - target) <= CUBE_MM / 2).all(axis=1)]
+        missing = target - points
+        largest = np.abs(missing).argmax(axis=1)
+        ways = np.zeros_like(missing)
+        rows = np.arange(len(points))
+        ways[rows, largest] = np.sign(missing[rows, largest])
+        returns = np.where(points[:, 0] > 0, 2.0, -2.0)
+        return PolicyField(points, ways, returns, region[None])
+
+    def basins(self, landmark, scale):
+        """Call everything right of the landmark the second basin."""
+        yield Progress(0, 1, "following")
+        grid = self.volume.grid.bounding_grid(self.scales[scale].step_mm)
+        voxels = np.moveaxis(np.indices(grid.shape_ijk), 0, -1)
+        lps_mm = grid.to_lps_mm(voxels)
+        labels = np.where(lps_mm[..., 0] < TARGETS[landmark][0], 2, 1)
+        labels[~self.volume.grid.contains(lps_mm)] = 0
+        found = (Basin(TARGETS[landmark], 0.7), Basin((-60.0, 0.0, 0.0), 0.3))
+        return BasinMap(found, (BasinBlock(labels.astype(np.int32), grid),))
+
+
+def fake_policy(volume, pack, settings):
+    """Look at the volume and return the policy."""
+    yield Progress(0, 1, "looking")
+    return FakePolicy(volume)
+
+
+def endless_policy(volume, pack, settings):
+    """Look at the volume without an end."""
+    while True:
+        yield Progress(0, 0, "looking")
+        time.sleep(0.01)
+
+
+def failing_policy(volume, pack, settings):
+    """Fail as agents do on a volume they cannot search."""
+    yield Progress(0, 0, "looking")
+    msg = "volume 'T2w' is only 1 voxel thick along S"
+    raise SearchError(msg)
+
+
+def fake_engine(locate=fake_locate, packs=(FakePack(),), policy=fake_policy):
     """Return an engine without torch."""
-    return Engine(lambda: packs, locate, fake_load)
+    return Engine(lambda: packs, locate, fake_load, policy)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
@@ -61,7 +62,9 @@ class BackgroundTask:
         self._seen.set()
         # Not `self.stop`: the connection would keep what the task holds alive.
         stopped = self._stopped
-        owner.destroyed.connect(lambda *_: stopped.set())
+        self._owner: QObject | None = owner
+        self._on_destroyed = lambda *_: stopped.set()
+        owner.destroyed.connect(self._on_destroyed)
         self._handlers = (on_report, on_return, on_error, on_end)
         self._signals = _Signals()
         self._signals.reported.connect(self._on_reported)
@@ -79,6 +82,7 @@ class BackgroundTask:
     def stop(self) -> None:
         """Let go of the task at once; its thread ends at the task's next report."""
         self._stopped.set()
+        self._leave_owner()
 
     def wait(self, seconds: float) -> bool:
         """Return whether the thread has ended, waiting at most this long."""
@@ -136,6 +140,15 @@ class BackgroundTask:
         if not self._stopped.is_set():
             self._handlers[2](error)
 
+    def _leave_owner(self) -> None:
+        """Leave no connection behind: an owner may have thousands of tasks."""
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            # The owner may be gone already, and its connections with it.
+            with suppress(RuntimeError, TypeError):
+                owner.destroyed.disconnect(self._on_destroyed)
+
     def _on_ended(self) -> None:
+        self._leave_owner()
         if not self._stopped.is_set():
             self._handlers[3]()

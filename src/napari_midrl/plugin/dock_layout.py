@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 from napari_midrl.plugin.column import ELLIPSIS, Column, group, row_of, view_buttons
 from napari_midrl.plugin.orientation import STANDARD_VIEWS
 from napari_midrl.plugin.playback_bar import PlaybackBar
+from napari_midrl.plugin.policy_form import PolicyForm
 from napari_midrl.plugin.q_plot import QPlot
 from napari_midrl.plugin.result_table import ResultTable
 from napari_midrl.plugin.search_form import SearchForm
@@ -21,13 +22,14 @@ SHORTCUTS = (
 
 
 class DockLayout(Column):
-    """Views, search, results and replay below each other, in a column that scrolls."""
+    """Views, search, results, replay, policy, in a column that scrolls."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(WIDTH, parent)
         self.views = view_buttons()
         self.form = SearchForm()
         self.results = ResultTable()
+        self.policy = PolicyForm()
         self.playback = PlaybackBar()
         self.plot = QPlot()
         self.save_landmarks = QPushButton(f"Landmarks{ELLIPSIS}")
@@ -50,5 +52,6 @@ class DockLayout(Column):
         save.insertWidget(0, QLabel("Save"))
         layout.addWidget(group("Results", self.results, save))
         layout.addWidget(group("Replay", self.playback, self.plot))
+        layout.addWidget(group("Policy: what the agents would do", self.policy))
         self.add_foot(self.shortcuts)
         layout.addStretch(1)

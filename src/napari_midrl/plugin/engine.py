@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
+    from napari_midrl.data.policy import PolicyScale
     from napari_midrl.data.progress import Progress
     from napari_midrl.data.settings import SearchSettings
     from napari_midrl.data.study import Study
     from napari_midrl.data.trajectory import Localization
     from napari_midrl.data.volume import Volume
+    from napari_midrl.localizers.base import PolicyMap
 
 
 class PackInfo(Protocol):
@@ -38,6 +40,10 @@ class PackInfo(Protocol):
     def description(self) -> str:
         """One or two sentences for the user."""
 
+    @property
+    def policy_scales(self) -> tuple[PolicyScale, ...]:
+        """Scales at which one can ask its agents what they would do; may be none."""
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -51,6 +57,8 @@ class Engine:
         Searches a volume with a pack.
     load_study
         Reads a study.
+    policy
+        Asks the agents of a pack what they would do in a volume.
     """
 
     available_packs: Callable[[], Sequence[PackInfo]]
@@ -58,11 +66,14 @@ class Engine:
         [Volume, str, SearchSettings], Generator[Progress, None, Localization]
     ]
     load_study: Callable[[Sequence[Path]], Generator[Progress, None, Study]]
+    policy: Callable[
+        [Volume, str, SearchSettings], Generator[Progress, None, PolicyMap]
+    ]
 
 
 def default_engine() -> Engine:
     """Return the workflows of this package."""
-    return Engine(_available_packs, _locate, _load_study)
+    return Engine(_available_packs, _locate, _load_study, _policy)
 
 
 def _available_packs() -> Sequence[PackInfo]:
@@ -83,3 +94,11 @@ def _load_study(paths: Sequence[Path]) -> Generator[Progress, None, Study]:
     from napari_midrl.workflows.load import load_study
 
     return (yield from load_study(paths))
+
+
+def _policy(
+    volume: Volume, pack: str, settings: SearchSettings
+) -> Generator[Progress, None, PolicyMap]:
+    from napari_midrl.workflows.policy import policy_of
+
+    return (yield from policy_of(volume, pack, settings))

@@ -48,6 +48,17 @@ class OrthoPlanes:
         """The plane layers that are in the viewer now."""
         return tuple(p for p in self._planes.values() if p in self._viewer.layers)
 
+    @property
+    def position_lps_mm(self) -> npt.NDArray[np.float64] | None:
+        """Where the planes meet, shape (3,); None while they are not all there."""
+        if len(self.planes) < len(_NORMALS):
+            return None
+        across = [
+            plane.data_to_world(plane.plane.position)[axis]
+            for axis, plane in enumerate(self._planes.values())
+        ]
+        return world_zyx_mm(across)
+
     def show(self, source: Image | None) -> None:
         """Take the planes from this image layer from now on."""
         if source is self._source:

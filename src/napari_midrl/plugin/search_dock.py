@@ -29,6 +29,7 @@ from napari_midrl.plugin.movie import movie_frames, write_movie
 from napari_midrl.plugin.orientation import STANDARD_VIEWS, StandardView
 from napari_midrl.plugin.pack_news import news
 from napari_midrl.plugin.points import is_edited, landmarks_of_points
+from napari_midrl.plugin.policy_view import PolicyView
 from napari_midrl.plugin.preferences import (
     Preferences,
     default_pack,
@@ -113,6 +114,14 @@ class SearchDock(Dock):
         self._volumes = VolumeLayers(napari_viewer, self._on_volumes_changed)
         self.replay = Replay(
             napari_viewer, self.ui.playback, self.ui.plot, self._planes, self
+        )
+        self.policy = PolicyView(
+            napari_viewer,
+            self.ui.policy,
+            self._planes,
+            self._engine,
+            self.ui.form.value,
+            self,
         )
         self._movie = SavingTask(self)
         self._connect()
@@ -212,11 +221,13 @@ class SearchDock(Dock):
                     self.ui.form.show_status("\n".join(warnings))
         self.ui.form.set_trouble(trouble)
         self._planes.show(layer)
+        self.policy.set_source(None if trouble else layer)
 
     def _on_pack_chosen(self, name: str) -> None:
         pack = self.ui.form.chosen_pack()
-        if pack is not None:
-            self.ui.form.show_colors(landmark_colors(pack.landmarks))
+        colors = landmark_colors(() if pack is None else pack.landmarks)
+        self.ui.form.show_colors(colors)
+        self.policy.set_pack(pack, colors)
 
     def _on_open(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Open a study")
@@ -410,6 +421,7 @@ class SearchDock(Dock):
         for row in self.ui.results.value():
             if row.name == name:
                 self._jump_to_row(row)
+        self.ui.policy.choose_landmark(name)
 
     def _jump_to_row(self, row: ResultRow) -> None:
         if row.position_lps_mm is None:
@@ -536,6 +548,7 @@ class SearchDock(Dock):
     def let_go(self) -> None:
         """Let go of a running task; the window closes."""
         self.cancel()
+        self.policy.let_go()
         self.replay.player.pause()
 
     def close_all(self) -> None:
@@ -543,6 +556,7 @@ class SearchDock(Dock):
         self.cancel()
         news.changed.disconnect(self._on_pack_news)
         self.replay.close()
+        self.policy.close()
         self._volumes.close()
         self._surroundings.release()
         self._legend.clear()
