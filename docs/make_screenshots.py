@@ -46,7 +46,8 @@ OFF_MM = (2.0, 0.0, -3.0)
 NEW_LANDMARK = "between the kidneys"
 FINETUNE_SEEDS = range(3000, 3008)
 FINETUNE_MINUTES = 8
-PICTURES = ("search", "prostate", "annotate", "finetune")
+PICTURES = ("search", "prostate", "annotate", "finetune", "policy")
+ASKED, STEPS = "right knee", "16 mm"
 MOST_BYTES = 480_000
 
 
@@ -141,6 +142,25 @@ def annotation_picture(seed: int) -> None:
         viewer.close()
 
 
+def policy_picture(seed: int) -> None:
+    """Save the window with what agents would do, and where it would lead them."""
+    viewer = napari.Viewer(title="napari-midrl")
+    viewer.window.resize(*WINDOW_SIZE)
+    dock = show_sample(viewer, seed=seed)
+    dock.show_view(CORONAL)
+    form = dock.ui.policy
+    form.choose_landmark(ASKED)
+    form.scale.setCurrentText(STEPS)
+    form.arrows.setChecked(True)
+    form.basins.setChecked(True)
+    wait_until(lambda: not dock.policy.is_busy)
+    dock.policy.go_to("basin 0")
+    wait_until(lambda: not dock.policy.is_busy)
+    dock.ui.ensureWidgetVisible(form)
+    shoot(viewer, "policy")
+    viewer.close()
+
+
 def write_digital_cases(folder: Path) -> None:
     """Write digital patients as cases: one landmark is new to the agents, one known."""
     for seed in FINETUNE_SEEDS:
@@ -207,6 +227,8 @@ def main() -> None:
         prostate_picture()
     if chosen.only in (None, "annotate"):
         annotation_picture(chosen.seed)
+    if chosen.only in (None, "policy"):
+        policy_picture(chosen.seed)
     if chosen.only in (None, "finetune"):
         finetune_picture()
 
