@@ -1,56 +1,66 @@
-"""How sure an answer is: fitted to answers whose truth is known."""
+"""How sure an answer is, and what is refused: numbers of a card at work."""
+
+import math
 
 import numpy as np
 import pytest
 
 from napari_midrl.agents.reliability import Reliability
 
-RNG = np.random.default_rng(4)
-N = 4000
-EVIDENCE = RNG.normal(0, [1.0, 3.0, 1.0], (N, 3))
-ODDS = 2.0 * EVIDENCE[:, 0] - 0.5 * EVIDENCE[:, 1] - 0.4
-IS_RIGHT = RNG.random(N) < 1 / (1 + np.exp(-ODDS))
-FITTED = Reliability.fitted(EVIDENCE, IS_RIGHT, IS_RIGHT)
+PLAIN = Reliability([1.0, 0.0], [2.0, 1.0], [3.0, 0.0], bias=-0.5)
+KNOWING = Reliability(
+    [1.0, 0.0],
+    [2.0, 1.0],
+    [3.0, 0.0],
+    bias=-0.5,
+    landmark_bias={"heart": 1.5},
+    reject_below={"heart": 0.2, "prostate": 0.01},
+)
 
 
-def test_a_confidence_is_the_share_of_such_answers_that_are_right():
-    fresh = np.random.default_rng(5).normal(0, [1.0, 3.0, 1.0], (N, 3))
-    odds = 2.0 * fresh[:, 0] - 0.5 * fresh[:, 1] - 0.4
-    right = np.random.default_rng(6).random(N) < 1 / (1 + np.exp(-odds))
-    said = np.array([FITTED.confidence(row) for row in fresh])
-    for low in (0.0, 0.2, 0.4, 0.6, 0.8):
-        those = (said >= low) & (said < low + 0.2)
-        assert those.sum() > 100
-        assert right[those].mean() == pytest.approx(said[those].mean(), abs=0.06)
+def test_log_odds_are_those_of_standardized_numbers():
+    """Standardized (5 - 1) / 2 = 2, so 3 x 2 - 0.5 = 5.5."""
+    assert PLAIN.log_odds("heart", (5.0, 9.0)) == pytest.approx(5.5)
+    assert PLAIN.confidence("heart", (5.0, 9.0)) == pytest.approx(
+        1 / (1 + math.exp(-5.5))
+    )
 
 
-def test_the_limit_keeps_what_it_is_told_to_keep():
-    for keep in (0.99, 0.9):
-        found = Reliability.fitted(EVIDENCE, IS_RIGHT, IS_RIGHT, keep=keep)
-        said = np.array([found.confidence(row) for row in EVIDENCE[IS_RIGHT]])
-        assert (said >= found.reject_below).mean() == pytest.approx(keep, abs=0.002)
-        wrong = np.array([found.confidence(row) for row in EVIDENCE[~IS_RIGHT]])
-        assert (wrong < found.reject_below).mean() > 1 - keep
-    said = np.array([FITTED.confidence(row) for row in EVIDENCE[IS_RIGHT]])
-    assert said.min() == pytest.approx(FITTED.reject_below)
+def test_a_landmark_has_its_own_bias():
+    assert KNOWING.log_odds("heart", (5.0, 9.0)) == pytest.approx(7.0)
+    assert KNOWING.log_odds("prostate", (5.0, 9.0)) == pytest.approx(5.5)
 
 
-def test_numbers_that_say_nothing_do_not_count():
-    constant = np.column_stack([EVIDENCE, np.full(N, 7.0)])
-    found = Reliability.fitted(constant, IS_RIGHT, IS_RIGHT)
-    assert abs(found.weights[3]) < 1e-6
-    assert abs(found.weights[2]) < 0.2 < found.weights[0]
+def test_every_landmark_is_refused_below_its_own_limit():
+    assert KNOWING.refuses("heart", 0.19)
+    assert not KNOWING.refuses("heart", 0.2)
+    assert not KNOWING.refuses("prostate", 0.19)
+    assert KNOWING.refuses("prostate", 0.009)
+
+
+def test_a_landmark_without_a_limit_is_never_refused():
+    assert not KNOWING.refuses("left knee", 0.0)
+    assert not PLAIN.refuses("heart", 0.0)
+
+
+def test_it_tells_of_which_landmarks_it_speaks():
+    assert KNOWING.landmarks == {"heart", "prostate"}
 
 
 def test_far_off_evidence_is_no_overflow():
-    assert FITTED.confidence((1e6, 0, 0)) == 1.0
-    assert FITTED.confidence((-1e6, 0, 0)) == 0.0
+    assert PLAIN.confidence("heart", (1e6, 0)) == 1.0
+    assert PLAIN.confidence("heart", (-1e6, 0)) == 0.0
 
 
-@pytest.mark.parametrize("right", [True, False])
-def test_answers_of_one_kind_tell_nothing(right):
-    with pytest.raises(ValueError, match="wrong ones"):
-        Reliability.fitted(EVIDENCE, np.full(N, right), np.full(N, right))
+def test_what_was_fitted_cannot_be_changed():
+    limits = {"heart": 0.2}
+    frozen = Reliability([0.0], [1.0], [1.0], 0.0, {}, limits)
+    limits["heart"] = 1.0
+    assert frozen.reject_below["heart"] == 0.2
+    with pytest.raises(TypeError):
+        frozen.reject_below["heart"] = 1.0
+    with pytest.raises(ValueError, match="read-only"):
+        frozen.weights[0] = 2.0
 
 
 @pytest.mark.parametrize(
@@ -60,7 +70,10 @@ def test_answers_of_one_kind_tell_nothing(right):
         {"weights": np.full(3, np.nan)},
         {"scales": np.zeros(3)},
         {"bias": np.inf},
-        {"reject_below": 1.5},
+        {"landmark_bias": {"heart": np.nan}},
+        {"reject_below": {"heart": 1.5}},
+        {"reject_below": {"heart": -0.1}},
+        {"reject_below": {"heart": np.nan}},
         {"means": np.zeros((3, 1))},
     ],
 )
@@ -70,7 +83,8 @@ def test_bad_numbers_are_refused(changes):
         "scales": np.ones(3),
         "weights": np.ones(3),
         "bias": 0.0,
-        "reject_below": 0.1,
+        "landmark_bias": {"heart": 1.0},
+        "reject_below": {"heart": 0.1},
     }
     Reliability(**good)
     with pytest.raises(ValueError, match=r"shapes|finite|reject_below"):

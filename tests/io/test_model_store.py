@@ -150,6 +150,34 @@ def test_a_card_that_is_not_a_card_is_refused_by_field(pack, changes, cause):
     assert caught.value.path == pack / CARD_NAME
 
 
+RELIABLE = {"means": [0.0], "scales": [1.0], "weights": [1.0], "bias": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"reject_below": 0.1}, r"reliability\.reject_below"),
+        ({"reject_below": {"AC": 1.1}}, r"reject_below\.AC"),
+        ({"reject_below": {"AC": -1e-9}}, r"reject_below\.AC"),
+        ({"reject_below": {"AC": float("nan")}}, r"reject_below\.AC"),
+        ({"reject_below": {"AC": "never"}}, r"reject_below\.AC"),
+        ({"reject_below": {"heart": 0.1}}, "heart"),
+        ({"landmark_bias": {"heart": 0.1}}, "heart"),
+        ({"landmark_bias": {"PC": float("inf")}}, r"landmark_bias\.PC"),
+        ({"landmark_bias": [0.1, 0.2]}, "landmark_bias"),
+        ({"reject_below": dict.fromkeys(map(str, range(513)), 0.0)}, "reject_below"),
+        ({"backdoor": {"AC": 0.1}}, "backdoor"),
+    ],
+)
+def test_a_reliability_is_of_landmarks_the_agents_know(pack, changes, cause):
+    change_card(pack, reliability={**RELIABLE, "reject_below": {"AC": 0.1}})
+    assert read_card(pack).reliability.reject_below == {"AC": 0.1}
+    change_card(pack, reliability={**RELIABLE, **changes})
+    with pytest.raises(PackError, match=cause) as caught:
+        read_card(pack)
+    assert caught.value.path == pack / CARD_NAME
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"null"])
 def test_a_card_that_is_not_json_is_refused(pack, content):
     (pack / CARD_NAME).write_bytes(content)

@@ -724,22 +724,32 @@ RELIABLE = {
     "scales": [1.0] * N_NUMBERS,
     "weights": [0.0] * N_NUMBERS,
     "bias": 1.0,
-    "reject_below": 0.2,
+    "landmark_bias": {"beside": -2.0},
+    "reject_below": {"beside": 0.2},
 }
 
 
 def test_a_pack_tells_how_sure_its_agents_may_be(tmp_path, tiny_network):
     folder = saved_pack(tmp_path, tiny_network, reliability=RELIABLE)
     localizer = MidrlLocalizer.from_pack(read_pack(folder))
-    assert localizer._reliability.confidence([0.0] * N_NUMBERS) == pytest.approx(
-        0.731, abs=1e-3
+    said = localizer._reliability
+    assert said.confidence("blob", [0.0] * N_NUMBERS) == pytest.approx(0.731, abs=1e-3)
+    assert said.confidence("beside", [0.0] * N_NUMBERS) == pytest.approx(
+        0.269, abs=1e-3
     )
-    assert localizer._reliability.reject_below == 0.2
+    assert said.reject_below == {"beside": 0.2}
 
 
-def reliability(n_scales=N_SCALES, bias=0.0, reject_below=0.0):
+def reliability(n_scales=N_SCALES, bias=0.0, landmark_bias=(), reject_below=()):
     n = evidence_size(n_scales)
-    return Reliability(np.zeros(n), np.ones(n), np.zeros(n), bias, reject_below)
+    return Reliability(
+        np.zeros(n),
+        np.ones(n),
+        np.zeros(n),
+        bias,
+        dict(landmark_bias),
+        dict(reject_below),
+    )
 
 
 def test_a_reliability_says_how_sure_an_answer_is():
@@ -752,13 +762,44 @@ def test_a_reliability_says_how_sure_an_answer_is():
         assert np.isfinite(result.evidence).all()
 
 
-def test_an_answer_that_is_hardly_ever_right_is_none():
+def test_an_answer_below_the_limit_of_its_landmark_is_none():
+    """Both are as sure; the limit of one lies above that, of the other below."""
     volume = blob(GRID, PLACE_LPS_MM)
-    doubt = reliability(bias=-3.0, reject_below=0.1)
+    doubt = reliability(bias=-3.0, reject_below={"blob": 0.1, "beside": 0.01})
     unsure = MidrlLocalizer("oracle", NAMES, Oracle(), reliability=doubt)
-    for result in finish(unsure.localize(volume, QUICK)).results:
-        assert result.state == SearchState.OUTSIDE
-        assert result.position_lps_mm is None
+    refused, kept = finish(unsure.localize(volume, QUICK)).results
+    assert refused.confidence == kept.confidence == pytest.approx(0.047, abs=1e-3)
+    assert refused.state == SearchState.OUTSIDE
+    assert refused.position_lps_mm is None
+    assert kept.state == SearchState.FOUND
+
+
+def test_a_landmark_without_a_limit_is_never_refused():
+    volume = blob(GRID, PLACE_LPS_MM)
+    doubt = reliability(bias=-30.0, reject_below={"blob": 1.0})
+    unsure = MidrlLocalizer("oracle", NAMES, Oracle(), reliability=doubt)
+    states = [r.state for r in finish(unsure.localize(volume, QUICK)).results]
+    assert states == [SearchState.OUTSIDE, SearchState.FOUND]
+
+
+def test_which_landmark_it_is_belongs_to_the_evidence():
+    volume = blob(GRID, PLACE_LPS_MM)
+    biased = reliability(landmark_bias={"beside": 2.0})
+    knowing = MidrlLocalizer("oracle", NAMES, Oracle(), reliability=biased)
+    said = [r.confidence for r in finish(knowing.localize(volume, QUICK)).results]
+    assert said == pytest.approx([0.5, 1 / (1 + np.exp(-2.0))])
+
+
+def test_one_landmark_is_judged_alone_as_among_others():
+    volume = blob(GRID, PLACE_LPS_MM)
+    biased = reliability(landmark_bias={"beside": 2.0}, reject_below={"blob": 0.9})
+    knowing = MidrlLocalizer("oracle", NAMES, Oracle(), reliability=biased)
+    alone = replace(QUICK, landmarks=("beside",))
+    (only,) = finish(knowing.localize(volume, alone)).results
+    among = finish(knowing.localize(volume, QUICK)).results[1]
+    assert only.name == among.name == "beside"
+    assert (only.state, only.confidence) == (among.state, among.confidence)
+    assert only.evidence == pytest.approx(among.evidence, abs=1e-5)
 
 
 def test_evidence_tells_rest_on_a_landmark_from_rest_elsewhere():
@@ -768,12 +809,31 @@ def test_evidence_tells_rest_on_a_landmark_from_rest_elsewhere():
     for result in here.results:
         best, worst, mean = result.evidence[:3]
         assert worst <= mean <= best
-        assert result.evidence[-1] > 0
+        assert result.evidence[-3] > 0
+
+
+def test_evidence_tells_what_was_expected_at_the_start_and_how_much_is_imaged():
+    """The oracle promises minus the distance in steps, from 16 starts to the blob."""
+    volume = blob(GRID, PLACE_LPS_MM)
+    found = finish(MidrlLocalizer("o", NAMES, Oracle()).localize(volume, QUICK))
+    walks = [w for w in found.trajectories if w.landmark == "blob"]
+    expected = np.mean([walk.q_values[0].max() for walk in walks])
+    assert found.results[0].evidence[-2] == pytest.approx(expected, abs=1e-5)
+    imaged_mm3 = np.prod(np.array(GRID.shape_ijk) * GRID.spacing_mm)
+    said_mm3 = np.exp(found.results[0].evidence[-1])
+    assert said_mm3 == pytest.approx(imaged_mm3, rel=0.15)
 
 
 def test_a_reliability_of_another_network_is_refused():
     with pytest.raises(ValueError, match="numbers"):
         MidrlLocalizer("oracle", NAMES, Oracle(), reliability=reliability(5))
+
+
+@pytest.mark.parametrize("field", ["landmark_bias", "reject_below"])
+def test_a_reliability_of_unknown_landmarks_is_refused(field):
+    of_another = reliability(**{field: {"blob": 0.5, "stranger": 0.5}})
+    with pytest.raises(ValueError, match="stranger"):
+        MidrlLocalizer("oracle", NAMES, Oracle(), reliability=of_another)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,23 @@
 """``midrl calibrate``: confidence is fitted to patients nobody learned from."""
 
+from concurrent.futures import Future
+
 import numpy as np
 import pytest
 
 from napari_midrl.data.landmarks import Landmark, LandmarkSet
-from napari_midrl.data.progress import Progress
+from napari_midrl.data.progress import Progress, finish
 from napari_midrl.data.study import Study
 from napari_midrl.data.volume import Volume
 from napari_midrl.errors import InputError, PackError
 from napari_midrl.geometry.grid import VoxelGrid
-from napari_midrl.io.model_store import ReliabilityStatement, read_card, write_card
+from napari_midrl.io.model_store import (
+    ReliabilityStatement,
+    read_card,
+    read_pack,
+    write_card,
+)
+from napari_midrl.localizers.midrl import MidrlLocalizer
 from napari_midrl.workflows import calibrate
 from napari_midrl.workflows.calibrate import Answer, answers_of, cropped, fitted
 from tests.tiny_agents import write_tiny_pack
@@ -43,6 +51,35 @@ def test_a_crop_is_where_it_was():
     assert 8 <= thin < 20
 
 
+def statement_of(n):
+    return ReliabilityStatement(
+        means=[0.0] * n,
+        scales=[1.0] * n,
+        weights=[0.0] * n,
+        bias=0,
+        landmark_bias={"heart": 1.0},
+        reject_below={"heart": 0.25},
+    )
+
+
+class NoProcesses:
+    """Does at once what it is given."""
+
+    def __init__(self, *_):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def submit(self, do, *given):
+        done = Future()
+        done.set_result(do(*given))
+        return done
+
+
 @pytest.fixture
 def patient(monkeypatch):
     """A patient of noise: one landmark inside, one far away."""
@@ -64,7 +101,11 @@ def test_answers_know_whether_the_image_shows_the_landmark(patient, tmp_path):
     assert answers
     assert answers == answers_of(folder, 3)
     assert any(np.isinf(answer.error_mm) for answer in answers)
-    assert {len(answer.evidence) for answer in answers} == {25}
+    assert {len(answer.evidence) for answer in answers} == {27}
+    assert {(a.landmark, a.patient, a.image) for a in answers} <= {
+        ("heart", 3, "whole body T1w"),
+        ("prostate", 3, "whole body T1w"),
+    }
 
 
 def test_what_was_fitted_before_rejects_no_answer(patient, tmp_path):
@@ -72,27 +113,65 @@ def test_what_was_fitted_before_rejects_no_answer(patient, tmp_path):
     before = answers_of(folder, 3)
     n = len(before[0].evidence)
     never = ReliabilityStatement(
-        means=[0.0] * n, scales=[1.0] * n, weights=[0.0] * n, bias=-9, reject_below=1
+        means=[0.0] * n,
+        scales=[1.0] * n,
+        weights=[0.0] * n,
+        bias=-9,
+        reject_below={"heart": 1, "prostate": 1},
     )
     write_card(folder, read_card(folder).model_copy(update={"reliability": never}))
     assert answers_of(folder, 3) == before
 
 
-def test_the_statement_says_what_it_was_fitted_to():
+def known_answers(n=600):
+    """Return answers whose evidence tells the right ones; no prostate is there."""
     rng = np.random.default_rng(0)
-    answers = [
-        Answer(tuple(rng.normal(2.0 * right, 1, 4)), 1.0 if right else float("inf"))
-        for right in rng.random(500) < 0.4
-    ]
-    statement = fitted(answers, 7)
-    assert "500 answers in 7 digital patients" in statement.fitted_to
+    answers = []
+    for number in range(n):
+        landmark = ("heart", "prostate")[number % 2]
+        right = landmark == "heart" and rng.random() < 0.6
+        evidence = tuple(rng.normal(2.0 * right, 1, 4))
+        error_mm = 1.0 if right else float("inf")
+        answers.append(Answer(landmark, number % 7, "T1w", evidence, error_mm))
+    return answers
+
+
+def test_the_statement_says_what_it_was_fitted_to():
+    statement = fitted(known_answers(), 7)
+    assert "600 answers in 7 digital patients" in statement.fitted_to
+    assert "refuse 0.2% of the answers" in statement.fitted_to
     assert min(statement.weights) > 0
-    assert 0 < statement.reject_below < 0.5
+
+
+def test_limits_are_of_landmarks():
+    statement = fitted(known_answers(), 7)
+    assert set(statement.reject_below) == {"heart"}
+    assert 0 < statement.reject_below["heart"] < 0.2
+    assert statement.landmark_bias["prostate"] < statement.landmark_bias["heart"]
+
+
+def test_a_small_limit_is_not_rounded_to_none():
+    freak = Answer("left knee", 3, "T1w", (-2.0,) * 4, 1.0)
+    limits = fitted([*known_answers(), freak], 7).reject_below
+    assert 0 < limits["left knee"] < 1e-6
 
 
 def test_answers_that_are_all_right_fit_nothing():
     with pytest.raises(InputError, match="wrong ones"):
-        fitted([Answer((1.0, 2.0), 1.0)] * 5, 1)
+        fitted([Answer("heart", 1, "T1w", (1.0, 2.0), 1.0)] * 5, 1)
+
+
+def test_what_calibrate_writes_is_a_card_that_reads(monkeypatch, tmp_path):
+    """Its limits are by landmark, and the agents take them."""
+    folder = tiny_pack(tmp_path / "tiny")
+    monkeypatch.setattr(calibrate, "fitted", lambda _, __: statement_of(27))
+    monkeypatch.setattr(calibrate, "ProcessPoolExecutor", NoProcesses)
+    monkeypatch.setattr(calibrate, "answers_of", lambda _, __: [])
+    finish(calibrate.calibrate(str(folder), 1))
+    assert read_card(folder).reliability.reject_below == {"heart": 0.25}
+    localizer = MidrlLocalizer.from_pack(read_pack(folder))
+    assert localizer._reliability.refuses("heart", 0.2)
+    assert not localizer._reliability.refuses("prostate", 0.2)
 
 
 def test_a_card_of_other_weights_is_not_written(tmp_path):

@@ -480,8 +480,8 @@ def _result(
         is_nothing = _expects_nothing(legs[0], number)
     else:
         # What agents expect at the coarsest scale is part of the evidence.
-        confidence = reliability.confidence(evidence)
-        is_nothing = confidence < reliability.reject_below
+        confidence = reliability.confidence(name, evidence)
+        is_nothing = reliability.refuses(name, confidence)
     position = None
     if is_nothing or _is_held_back(legs[0], number):
         state = SearchState.OUTSIDE

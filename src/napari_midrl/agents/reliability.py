@@ -3,22 +3,26 @@
 Where a landmark is, the best move from it is worth little and every agent's neighbors
 agree on that from the coarsest scale to the finest. Where an image does not show the
 landmark, agents rest all the same, and all of them in one place, but what they promise
-themselves there does not fit. A logistic regression on these numbers, fitted to digital
+themselves there does not fit, and from where they set out they expected little. A
+logistic regression on these numbers and on which landmark it is, fitted to digital
 patients the agents did not learn from, says how often an answer like this one is right.
-It also says "not in this volume" where it hardly ever is.
+Below a limit of each landmark's own the answer is "not in this volume": agents are less
+sure of a prostate that is there than of a knee that is not.
+
+How both are fitted: `agents.reliability_fit`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -26,9 +30,6 @@ if TYPE_CHECKING:
     from napari_midrl.agents.working_view import WorkingView
 
     Floats = npt.NDArray[np.float64]
-
-RIDGE = 0.003
-"""Penalty on squared weights; of a few thousand answers about as many are alike."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +44,16 @@ class Reliability:
         Of the numbers so standardized, shape (n,).
     bias
         Log odds where all numbers are at their means.
+    landmark_bias
+        Log odds that come on top where this landmark is sought; 0 for others.
     reject_below
-        Confidence under which an answer counts as "not in this volume".
+        Confidence under which an answer about this landmark counts as "not in this
+        volume". One that is not named is never refused.
 
     Raises
     ------
     ValueError
-        If shapes differ, numbers are not finite, a scale is not positive, or the limit
+        If shapes differ, numbers are not finite, a scale is not positive, or a limit
         is not 0 to 1.
     """
 
@@ -57,88 +61,54 @@ class Reliability:
     scales: Floats
     weights: Floats
     bias: float
-    reject_below: float
+    landmark_bias: Mapping[str, float] = field(default_factory=dict)
+    reject_below: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("means", "scales", "weights"):
             array = np.array(getattr(self, name), dtype=np.float64)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+        for name in ("landmark_bias", "reject_below"):
+            by_landmark = MappingProxyType(dict(getattr(self, name)))
+            object.__setattr__(self, name, by_landmark)
         arrays = (self.means, self.scales, self.weights)
         if self.means.ndim != 1 or len({array.shape for array in arrays}) > 1:
             msg = f"shapes must be one, got {[array.shape for array in arrays]}"
             raise ValueError(msg)
-        numbers = np.concatenate([*arrays, [self.bias, self.reject_below]])
+        biases = np.array([self.bias, *self.landmark_bias.values()], np.float64)
+        numbers = np.concatenate([*arrays, biases])
         if not np.isfinite(numbers).all() or (self.scales <= 0).any():
-            msg = "means, scales, weights and bias must be finite, scales positive"
+            msg = "means, scales, weights and biases must be finite, scales positive"
             raise ValueError(msg)
-        if not 0 <= self.reject_below <= 1:
-            msg = f"reject_below must be 0 to 1, got {self.reject_below}"
-            raise ValueError(msg)
+        for landmark, limit in self.reject_below.items():
+            if not 0 <= limit <= 1:
+                msg = f"reject_below of {landmark!r} must be 0 to 1, got {limit}"
+                raise ValueError(msg)
 
-    def confidence(self, evidence: Sequence[float]) -> float:
+    @property
+    def landmarks(self) -> frozenset[str]:
+        """Those it says something special about."""
+        return frozenset(self.landmark_bias) | frozenset(self.reject_below)
+
+    def confidence(self, landmark: str, evidence: npt.ArrayLike) -> float:
         """Return the share of answers with this evidence that are right, 0 to 1."""
-        return float(_share(self._log_odds(np.array([evidence], np.float64)))[0])
+        return float(share_of(self.log_odds(landmark, evidence)))
 
-    def _log_odds(self, evidence: Floats) -> Floats:
-        standard = (evidence - self.means) / self.scales
-        odds: Floats = standard @ self.weights + self.bias
-        return odds
+    def log_odds(self, landmark: str, evidence: npt.ArrayLike) -> float:
+        """Return the same as log odds, which do not crowd together at 0 and 1."""
+        standard = (np.asarray(evidence, np.float64) - self.means) / self.scales
+        odds = float(standard @ self.weights) + self.bias
+        return odds + self.landmark_bias.get(landmark, 0.0)
 
-    @classmethod
-    def fitted(
-        cls,
-        evidence: npt.ArrayLike,
-        is_right: npt.ArrayLike,
-        is_there: npt.ArrayLike,
-        keep: float = 1.0,
-    ) -> Reliability:
-        """Return the reliability that fits answers whose truth is known.
-
-        Parameters
-        ----------
-        evidence
-            Shape (n_answers, n).
-        is_right
-            Near enough to be called right, shape (n_answers,), bool.
-        is_there
-            Not lost: near enough not to be rejected, shape (n_answers,), bool.
-        keep
-            Share of the latter that is not rejected. By default all: some cells of
-            landmark and sequence are rare, and a hundredth of all answers could be
-            every one of them.
-
-        Raises
-        ------
-        ValueError
-            If no answer is right, or none is wrong.
-        """
-        numbers = np.asarray(evidence, np.float64)
-        right, there = np.asarray(is_right, bool), np.asarray(is_there, bool)
-        if right.all() or not right.any() or not there.any():
-            msg = "needs right answers and wrong ones"
-            raise ValueError(msg)
-        means, scales = numbers.mean(axis=0), numbers.std(axis=0)
-        scales = np.where(scales > 1e-6, scales, 1.0)
-        design = np.column_stack([(numbers - means) / scales, np.ones(len(numbers))])
-        sign = np.where(right, 1.0, -1.0)
-
-        def loss(weights: Floats) -> tuple[float, Floats]:
-            odds = design @ weights
-            wrongness = _share(-sign * odds)
-            penalty = np.append(weights[:-1], 0.0)
-            value = np.logaddexp(0, -sign * odds).mean() + RIDGE * penalty @ penalty
-            slope = -(design * (sign * wrongness)[:, None]).mean(axis=0)
-            return float(value), slope + 2 * RIDGE * penalty
-
-        found = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B").x
-        limit = float(np.quantile(_share(design @ found)[there], 1 - keep))
-        return cls(means, scales, found[:-1], float(found[-1]), limit)
+    def refuses(self, landmark: str, confidence: float) -> bool:
+        """Return whether so little confidence means that it is not in the volume."""
+        return confidence < self.reject_below.get(landmark, 0.0)
 
 
 def evidence_size(n_scales: int) -> int:
     """Return how many numbers `evidence_of` gives for so many scales."""
-    return 3 * n_scales + n_scales - 1 + 2
+    return 3 * n_scales + n_scales - 1 + 4
 
 
 def evidence_of(
@@ -148,8 +118,11 @@ def evidence_of(
 
     For every scale the best, the worst and the mean Q-value at rest; how far the next
     scale moved the middle of the starts, log(1 + mm); their scatter at last, log(1 +
-    mm); and their distance from the edge of the image, log mm. Medians over the starts
-    that came to rest, 0 where none did.
+    mm); their distance from the edge of the image, log mm. Medians over the starts
+    that came to rest, 0 where none did. Then the best Q-value where they set out, all
+    over the image, their mean: agents far from a landmark that is there expect to come
+    nearer with every move. Last how much is imaged, log mm3: a small image shows few
+    landmarks.
 
     Parameters
     ----------
@@ -174,6 +147,8 @@ def evidence_of(
         *moved,
         float(np.log1p(base_mm * apart.mean())),
         float(np.log(max(base_mm * float(to_edge), 1.0))),
+        _at_the_start(legs[0], number),
+        float(np.log(np.maximum(base_mm * (view.high - view.low), 1.0)).sum()),
     )
 
 
@@ -187,7 +162,14 @@ def _at_rest(leg: Leg, number: int) -> tuple[float, float, float]:
     return float(best), float(worst), float(np.median(settled.mean(axis=-1)))
 
 
-def _share(log_odds: Floats) -> Floats:
+def _at_the_start(coarsest: Leg, number: int) -> float:
+    """Return the best Q-value where agents set out, their mean."""
+    if len(coarsest.q_values) == 0:
+        return 0.0
+    return float(coarsest.q_values[0, number].max(axis=-1).mean())
+
+
+def share_of(log_odds: npt.ArrayLike) -> Floats:
     """Return the logistic function, without overflow."""
-    share: Floats = 0.5 * (1 + np.tanh(0.5 * log_odds))
+    share: Floats = 0.5 * (1 + np.tanh(0.5 * np.asarray(log_odds, np.float64)))
     return share

@@ -21,7 +21,8 @@ def calibrate(
     """Fit the confidence of agents to digital patients; the card keeps it.
 
     Afterwards a confidence is the share of such answers that are within 5 mm, and
-    answers that hardly ever are right become "outside the volume".
+    an answer with less of it than the limit of its landmark becomes "outside the
+    volume".
     """
     from napari_midrl.data.progress import finish
     from napari_midrl.workflows.calibrate import calibrate as fit
@@ -29,4 +30,5 @@ def calibrate(
     with progress_bar() as show:
         statement = finish(fit(pack, patients, jobs), show)
     print_line(statement.fitted_to)
-    print_line(f"not in this volume: below {statement.reject_below:.3f}")
+    for landmark, limit in statement.reject_below.items():
+        print_line(f"{landmark}: not in this volume below {limit:.2%}")

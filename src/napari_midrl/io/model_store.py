@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 import platformdirs
@@ -22,6 +22,7 @@ from pydantic import (
     FiniteFloat,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -71,6 +72,7 @@ class ArrangementStatement(BaseModel):
 
 
 Triple = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+Confidence = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 
 class AnchorStatement(BaseModel):
@@ -104,7 +106,10 @@ class ReliabilityStatement(BaseModel):
     scales: list[FiniteFloat] = Field(max_length=256)
     weights: list[FiniteFloat] = Field(max_length=256)
     bias: FiniteFloat
-    reject_below: FiniteFloat = Field(ge=0, le=1)
+    landmark_bias: dict[str, FiniteFloat] = Field(default_factory=dict, max_length=512)
+    """Log odds by landmark."""
+    reject_below: dict[str, Confidence] = Field(default_factory=dict, max_length=512)
+    """By landmark; an answer about one that is not named is never refused."""
     fitted_to: str = ""
 
 
@@ -152,6 +157,16 @@ class ModelCard(BaseModel):
             msg = f"names must differ and not be empty, got {landmarks}"
             raise ValueError(msg)
         return landmarks
+
+    @model_validator(mode="after")
+    def _reliability_is_of_its_landmarks(self) -> Self:
+        said = self.reliability
+        if said is not None:
+            strangers = {*said.landmark_bias, *said.reject_below} - {*self.landmarks}
+            if strangers:
+                msg = f"reliability of landmarks without agents: {sorted(strangers)}"
+                raise ValueError(msg)
+        return self
 
 
 @dataclass(frozen=True)

@@ -84,11 +84,15 @@ class MidrlLocalizer:
         if strangers:
             msg = f"constellations of landmarks without agents: {sorted(strangers)}"
             raise ValueError(msg)
-        if reliability is not None and len(reliability.weights) != evidence_size(
-            len(network.config.scales)
-        ):
-            msg = f"reliability of {len(reliability.weights)} numbers is of others"
-            raise ValueError(msg)
+        if reliability is not None:
+            n_numbers = len(reliability.weights)
+            if n_numbers != evidence_size(len(network.config.scales)):
+                msg = f"reliability of {n_numbers} numbers is of others"
+                raise ValueError(msg)
+            if not reliability.landmarks <= set(landmarks):
+                unknown = sorted(reliability.landmarks - set(landmarks))
+                msg = f"reliability of landmarks without agents: {unknown}"
+                raise ValueError(msg)
         self._name = name
         self._landmarks = landmarks
         self._network = network.eval().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stub lacks the 3D format

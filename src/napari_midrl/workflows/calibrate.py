@@ -34,7 +34,8 @@ FIRST_SEED = 200_000
 """Digital patients that no training and no table uses."""
 
 RIGHT_MM, THERE_MM = 5.0, 10.0
-"""Up to which an answer counts as right, and as not lost."""
+"""Up to which an answer counts as right, and as not lost; the latter is not to be
+refused."""
 
 CROPS = 4
 """Partial fields of view of every whole-body image, most landmarks outside of them."""
@@ -48,12 +49,19 @@ class Answer:
 
     Parameters
     ----------
+    landmark
+        What was sought.
+    patient, image
+        Number of the digital patient, and name of its volume, which crops share.
     evidence
         `LandmarkResult.evidence`.
     error_mm
         Distance from the truth; infinite where the image does not show the landmark.
     """
 
+    landmark: str
+    patient: int
+    image: str
     evidence: tuple[float, ...]
     error_mm: float
 
@@ -116,12 +124,19 @@ def fitted(answers: list[Answer], n_patients: int) -> ReliabilityStatement:
     InputError
         If they are all right or all wrong.
     """
-    from napari_midrl.agents.reliability import Reliability
+    from napari_midrl.agents import reliability_fit
 
     errors = np.array([answer.error_mm for answer in answers])
-    evidence = [answer.evidence for answer in answers]
     try:
-        found = Reliability.fitted(evidence, errors <= RIGHT_MM, errors <= THERE_MM)
+        found = reliability_fit.fitted(
+            reliability_fit.Judged(
+                np.array([answer.evidence for answer in answers]),
+                np.array([answer.landmark for answer in answers]),
+                np.array([answer.patient for answer in answers]),
+                errors <= RIGHT_MM,
+                errors <= THERE_MM,
+            )
+        )
     except ValueError as error:
         raise InputError(str(error)) from error
     return ReliabilityStatement(
@@ -129,12 +144,15 @@ def fitted(answers: list[Answer], n_patients: int) -> ReliabilityStatement:
         scales=found.scales.round(5).tolist(),
         weights=found.weights.round(5).tolist(),
         bias=round(found.bias, 5),
-        reject_below=round(found.reject_below, 5),
+        landmark_bias={n: round(b, 5) for n, b in found.landmark_bias.items()},
+        # Some are millionths: a number of decimals would make nothing of them.
+        reject_below={n: float(f"{b:.4g}") for n, b in found.reject_below.items()},
         fitted_to=(
             f"{len(answers)} answers in {n_patients} digital patients from number "
             f"{FIRST_SEED} on, {np.mean(errors <= RIGHT_MM):.0%} of them within "
             f"{RIGHT_MM:g} mm; the rest farther off, or of landmarks that the image "
-            "does not show"
+            f"does not show. Limits are to refuse {reliability_fit.LOST:.1%} of the "
+            f"answers about a landmark that are within {THERE_MM:g} mm."
         ),
     )
 
@@ -150,7 +168,7 @@ def answers_of(folder: Path, seed: int) -> list[Answer]:
     config = DenseQConfig(n_landmarks=len(pack.card.landmarks), **pack.card.config)
     n = evidence_size(len(config.scales))
     neutral = ReliabilityStatement(
-        means=[0.0] * n, scales=[1.0] * n, weights=[0.0] * n, bias=0, reject_below=0
+        means=[0.0] * n, scales=[1.0] * n, weights=[0.0] * n, bias=0
     )
     bare = pack.card.model_copy(update={"reliability": neutral})
     localizer = localizer_of(replace(pack, card=bare))
@@ -176,7 +194,9 @@ def answers_of(folder: Path, seed: int) -> list[Answer]:
                     error_mm = float(np.linalg.norm(np.subtract(found, place)))
                 elif result.position_lps_mm is None:
                     continue
-                answers.append(Answer(result.evidence, error_mm))
+                answers.append(
+                    Answer(result.name, seed, volume.name, result.evidence, error_mm)
+                )
     return answers
 
 
