@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from napari_midrl.agents.reliability import evidence_size
 from napari_midrl.cli.main import app
 from napari_midrl.data.progress import finish
 from napari_midrl.data.settings import SearchSettings
@@ -15,7 +16,12 @@ from napari_midrl.data.volume import Volume
 from napari_midrl.errors import InputError, OverwriteError, PackError
 from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.io.coreset import read_coreset
-from napari_midrl.io.model_store import read_card, read_pack
+from napari_midrl.io.model_store import (
+    ReliabilityStatement,
+    read_card,
+    read_pack,
+    write_card,
+)
 from napari_midrl.localizers.packs import localizer_of
 from napari_midrl.training.dense_loop import DenseTrainingSettings
 from napari_midrl.training.views import ViewSettings
@@ -46,9 +52,14 @@ QUICK = FineTuneSettings(
 
 @pytest.fixture(scope="module")
 def parent(tmp_path_factory):
-    """A pack of two landmarks that nobody taught."""
+    """A pack of two landmarks that nobody taught, and that never are refused."""
     folder = tmp_path_factory.mktemp("packs") / "tiny"
     write_tiny_pack(folder)
+    n = evidence_size(6)
+    said = ReliabilityStatement(
+        means=[0.0] * n, scales=[1.0] * n, weights=[0.0] * n, bias=1.0
+    )
+    write_card(folder, read_card(folder).model_copy(update={"reliability": said}))
     return folder
 
 
@@ -69,6 +80,12 @@ def made(parent, cases, tmp_path_factory):
     done = finish(finetune(str(parent), str(cases), str(out), QUICK), reports.append)
     assert {p.name: p.read_bytes() for p in parent.iterdir()} == before
     return done, reports
+
+
+def test_what_the_parent_refuses_is_not_what_the_child_refuses(made, parent):
+    """Limits are fitted to weights, and these are others now."""
+    assert read_card(parent).reliability is not None
+    assert read_card(made[0].folder).reliability is None
 
 
 def test_the_new_pack_knows_old_and_new_landmarks(made):

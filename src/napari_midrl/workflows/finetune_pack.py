@@ -87,6 +87,8 @@ def card_of(
         # the old ones are not known.
         "arrangement": None if work.new else card["arrangement"],
         "constellations": [statement_of(c) for c in work.constellations],
+        # How sure agents are, and what they refuse, is fitted to their weights.
+        "reliability": None,
         "parent": {"name": parent.name, "weights_sha256": parent.weights_sha256},
         "replay_recipe": work.recipe,
         "training": {
