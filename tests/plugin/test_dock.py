@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
@@ -291,6 +292,17 @@ def test_a_movie_is_written_whole_or_not_at_all(tmp_path):
         list(write_movie(path, range(6), draw))
         assert path.stat().st_size > 100
         path.unlink()
+
+
+def test_a_wide_movie_is_shrunk_unless_told_how_wide_it_may_be(tmp_path):
+    draw = lambda n: np.full((300, 1201, 3), 10 * n, np.uint8)  # noqa: E731
+    sizes = []
+    for options in ({}, {"most_across": 1360}):
+        path = tmp_path / "wide.webp"
+        list(write_movie(path, range(2), draw, overwrite=True, **options))
+        with Image.open(path) as movie:
+            sizes.append(movie.size)
+    assert sizes == [(800, 198), (1200, 300)]
 
 
 def test_keys_work_on_the_canvas(make_dock):

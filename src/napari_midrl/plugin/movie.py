@@ -53,6 +53,7 @@ def write_movie(
     draw: Callable[[int], Frame],
     *,
     overwrite: bool = False,
+    most_across: int = MOST_PIXELS_ACROSS,
 ) -> Generator[Progress, None, Path]:
     """Yield progress and return the file written; a cancelled one leaves no file.
 
@@ -66,6 +67,8 @@ def write_movie(
         Returns the picture of a frame, shape (height, width, 3 or 4).
     overwrite
         Whether an existing file may be replaced.
+    most_across
+        Wider pictures are shrunk to this width in pixels.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def write_movie(
     writer: _Writer = _Mp4(part) if suffix == ".mp4" else _Pillow(part)
     try:
         for done, frame in enumerate(frames):
-            writer.add(_even(draw(frame)))
+            writer.add(_even(draw(frame), most_across))
             yield Progress(done + 1, len(frames), f"movie frame {done + 1}")
         writer.close()
         os.replace(part, path)  # noqa: PTH105 (replaces on every system)
@@ -95,10 +98,10 @@ def write_movie(
     return path
 
 
-def _even(frame: Frame) -> Frame:
-    """Return RGB with even sides, at most `MOST_PIXELS_ACROSS` wide."""
+def _even(frame: Frame, most_across: int) -> Frame:
+    """Return RGB with even sides, at most `most_across` pixels wide."""
     rgb = Image.fromarray(np.ascontiguousarray(frame[..., :3]))
-    shrink = min(1.0, MOST_PIXELS_ACROSS / rgb.width)
+    shrink = min(1.0, most_across / rgb.width)
     width, height = (int(side * shrink) // 2 * 2 for side in rgb.size)
     if (width, height) == rgb.size:
         return np.asarray(rgb)
