@@ -611,6 +611,17 @@ def test_closing_dock_or_viewer_mid_edit_leaves_a_whole_file(
     assert read_annotations(path).document.annotations["heart"].is_placed
 
 
+def test_no_page_makes_the_dock_scroll_on_a_laptop(make_annotating, qtbot):
+    """The tables give way; who is not a medical device stays in sight."""
+    viewer, dock = make_annotating(show=True)
+    tabs, bar = dock.ui.tabs, dock.ui.verticalScrollBar()
+    assert viewer.window._qt_window.height() == 900
+    for n in range(tabs.count()):
+        tabs.setCurrentIndex(n)
+        qtbot.wait(50)
+        assert bar.maximum() == 0, tabs.tabText(n)
+
+
 def test_both_docks_live_together_and_either_closes_first(make_annotating, fakes):
     viewer, dock = make_annotating()
     search = SearchDock(viewer, fakes.fake_engine(), Preferences(autoplay=False))

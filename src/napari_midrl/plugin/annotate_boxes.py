@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-from napari_midrl.plugin.column import ELLIPSIS, row_of
+from napari_midrl.plugin.column import ELLIPSIS, row_of, take_what_is_left
 from napari_midrl.plugin.tables import style_table
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class CasesBox(QWidget):
         self.table.setHorizontalHeaderLabels(["Case", "Placed", "Image", "Doubt mm"])
         style_table(self.table, (0, 0, 0, 0), row_height=20, narrow_cells=False)
         self.table.setWordWrap(True)
-        self.table.setMinimumHeight(84)
+        take_what_is_left(self.table, 130)
         self.table.setToolTip("Double-click opens a case.")
         layout = _column(self)
         layout.addLayout(

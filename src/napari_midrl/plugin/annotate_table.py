@@ -20,6 +20,7 @@ from superqt.utils import signals_blocked
 
 from napari_midrl.data.annotations import AnnotationState
 from napari_midrl.plugin.colors import Colors, color_of
+from napari_midrl.plugin.column import take_what_is_left
 from napari_midrl.plugin.icons import color_icon, eye_icon, lock_icon
 from napari_midrl.plugin.tables import frame_box, set_tooltips, style_table
 
@@ -133,7 +134,7 @@ class AnnotateTable(QWidget):
         style_table(table, _WIDTHS, row_height=21, least_width=20)
         table.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked)
         table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        table.setMinimumHeight(150)
+        take_what_is_left(table, 150)
         table.setTabKeyNavigation(False)
         table.setIconSize(QSize(13, 13))
 
