@@ -21,6 +21,7 @@ from napari_midrl.phantom.study import phantom_study
 from napari_midrl.plugin import annotate_open, editor, exports, questions
 from napari_midrl.plugin.actions import ShortcutsPage
 from napari_midrl.plugin.annotate_dock import AnnotateDock
+from napari_midrl.plugin.annotate_pointer import Pointer
 from napari_midrl.plugin.engine import default_engine
 from napari_midrl.plugin.orientation import AXIAL, CORONAL, SAGITTAL, THREE_D
 from napari_midrl.plugin.preferences import Preferences
@@ -582,6 +583,18 @@ def test_a_click_snaps_to_the_brightest_place(make_annotating, fakes):
     )
     assert not dock.steps.place((500.0, 0.0, 0.0))
     assert "outside" in dock.ui.status.text()
+
+
+def test_a_click_on_an_image_that_is_hidden_places_nothing(make_annotating):
+    """What one sees then may be another patient."""
+    _, dock = make_annotating()
+    dock.image.visible = False
+    Pointer(dock).clicked(None, np.array(TRUTH["left knee"][::-1]))
+    assert dock.session.annotations.progress.n_placed == 0
+    assert "hidden" in dock.ui.status.text()
+    dock.image.visible = True
+    Pointer(dock).clicked(None, np.array(TRUTH["left knee"][::-1]))
+    assert dock.session.annotations.progress.n_placed == 1
 
 
 def test_an_image_removed_mid_edit_loses_nothing(make_annotating):

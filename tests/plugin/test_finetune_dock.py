@@ -6,6 +6,7 @@ import importlib
 import shutil
 import time
 
+import numpy as np
 import psutil
 import pytest
 import qtpy
@@ -88,6 +89,21 @@ def test_cases_are_listed_with_a_split_and_landmarks(dock):
     assert set(dock.ui.cases.chosen_landmarks()) >= {"new", "newer"}
     assert dock.ui.train.name.text() == "tiny-2"
     assert dock.ui.train.start_button.isEnabled()
+
+
+def test_another_patient_is_out_of_sight_while_agents_play(dock, qtbot):
+    """Points of one patient must not lie on the image of another one."""
+    viewer = dock.viewer
+    other = viewer.add_points(np.zeros((1, 3)), name="of another patient")
+    hidden = viewer.add_points(np.zeros((1, 3)), visible=False)
+    tiny = dock.versions.named("tiny")
+    dock.side_by_side.play(dock.source, "case-1", tiny)
+    qtbot.waitUntil(lambda: not dock.is_busy, timeout=PATIENCE_MS)
+    assert "known landmarks" in viewer.layers, status(dock)
+    assert not other.visible
+    dock.side_by_side.clear()
+    assert list(viewer.layers) == [other, hidden]
+    assert (other.visible, hidden.visible) == (True, False)
 
 
 def test_paused_closed_resumed_and_finished(dock, make_dock, store, qtbot):

@@ -46,7 +46,7 @@ class Pointer:
         if isinstance(held, Held):
             self._dock.set_current(held.name)
             self._dock.refresh()
-        elif self._dock.armed is not None and not self._is_moved_away():
+        elif self._dock.armed is not None and not self._is_elsewhere():
             self._dock.steps.place(
                 position_on_slice(self._dock.viewer, self._dock.image, point_zyx)
             )
@@ -95,17 +95,23 @@ class Pointer:
             return "It is locked; unlock it first."
         if held.is_proposal and landmark.is_placed:
             return "It has a place of its own; accept or reject the proposal."
-        if self._is_moved_away():
-            return "The image was moved in the viewer."
+        if self._is_elsewhere():
+            return "The image is hidden, or was moved in the viewer."
         return ""
 
-    def _is_moved_away(self) -> bool:
-        """Return whether the image is not drawn any more where it lies."""
-        if self._dock.image is None or place_of(self._dock.image) == self._dock.seen_at:
+    def _is_elsewhere(self) -> bool:
+        """Return whether what one sees is not the image where it lies; tell why."""
+        image = self._dock.image
+        if image is None:
+            return False
+        if not image.visible:
+            self._dock.tell(f"{image.name} is hidden; show it first.", True)
+            return True
+        if place_of(image) == self._dock.seen_at:
             return False
         self._dock.tell(
-            f"{self._dock.image.name} was moved or scaled in the viewer, so a click "
-            "would lie elsewhere in the patient. Reset its transform first.",
+            f"{image.name} was moved or scaled in the viewer, so a click would lie "
+            "elsewhere in the patient. Reset its transform first.",
             True,
         )
         return True

@@ -80,6 +80,7 @@ class SideBySide:
         self._bar = dock.ui.result.playback
         self._scenes: tuple[ReplayScene, ...] = ()
         self._layers: tuple[Layer, ...] = ()
+        self._hidden: tuple[Layer, ...] = ()
         self._truth: Points | None = None
         self._after: Playback | None = None
         self._followed = ""
@@ -137,6 +138,7 @@ class SideBySide:
     def _on_both(self, both: BothFound) -> None:
         self.clear()
         viewer = self._dock.viewer
+        self._hide_others()
         colors = landmark_colors([m.name for m in both.truth])
         added = [
             viewer.add_image(data, **(options | {"visible": volume is both.volume}))
@@ -155,6 +157,13 @@ class SideBySide:
         self._dock.tell(_told(both))
         self.player.set_frame(0)
         self.player.play()
+
+    def _hide_others(self) -> None:
+        """Hide what is of another patient; its points would lie on this one."""
+        viewer = self._dock.viewer
+        self._hidden = tuple(layer for layer in viewer.layers if layer.visible)
+        for layer in self._hidden:
+            layer.visible = False
 
     def _draw(self, both: BothFound, colors: Colors) -> None:
         """Put both walks on one clock, the dim one below."""
@@ -216,7 +225,7 @@ class SideBySide:
         self.player.pause()
 
     def clear(self) -> None:
-        """Take case and walks away."""
+        """Take case and walks away, and show again what was hidden for them."""
         self.player.set_n_frames(0)
         for scene in self._scenes:
             scene.close()
@@ -225,6 +234,10 @@ class SideBySide:
         self._surroundings.planes.show(None)
         remove_layers(viewer, [x for x in self._layers if x in viewer.layers])
         self._layers = ()
+        for layer in self._hidden:
+            if layer in viewer.layers:
+                layer.visible = True
+        self._hidden = ()
         self._truth = self._after = None
         self._followed = ""
 
