@@ -37,7 +37,7 @@ TOOLTIPS = (
     "Median error in mm in its own held-out cases, after the fine-tuning",
     "Median error in mm of what it knew before, on digital patients",
 )
-WIDTHS = (0, 96, 78, 48, 62, 52)
+WIDTHS = (0, 92, 84, 46, 58, 48)
 COMPARED = ("Landmark", "one", "other", "Change")
 
 
