@@ -8,20 +8,22 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
-from PIL import Image
-from qtpy.QtWidgets import QApplication
+from window import (
+    NEW_LANDMARK,
+    picture_of,
+    wait,
+    wait_until,
+    write_digital_cases,
+)
 
 from napari_midrl.annotation.commands import AddProposals, Lock, Place
 from napari_midrl.data.annotations import Proposal
 from napari_midrl.data.landmarks import Landmark, LandmarkSet
 from napari_midrl.data.progress import finish
-from napari_midrl.io.images import write_nifti
 from napari_midrl.io.landmarks import write_landmarks
 from napari_midrl.phantom.study import phantom_study
 from napari_midrl.plugin.annotate_dock import AnnotateDock
@@ -32,9 +34,6 @@ from napari_midrl.plugin.preferences import Preferences
 from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.views import PatientLetters, show_standard_view
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 MAN = 0
@@ -43,28 +42,19 @@ ON_SLICES = "left kidney"
 PLACED = ("left knee", "right knee", "left trochanter", "right trochanter", "heart")
 PROPOSED = {"left kidney": 0.42, "right kidney": 0.71, "prostate": 0.93}
 OFF_MM = (2.0, 0.0, -3.0)
-NEW_LANDMARK = "between the kidneys"
 FINETUNE_SEEDS = range(3000, 3008)
 FINETUNE_MINUTES = 8
+FINETUNE_PATIENCE_S = 60 * (FINETUNE_MINUTES + 10)
 PICTURES = ("search", "prostate", "annotate", "finetune", "policy")
 ASKED, STEPS = "right knee", "16 mm"
 MOST_BYTES = 480_000
 
 
-def wait(seconds: float) -> None:
-    """Let the window draw."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        QApplication.processEvents()
-        time.sleep(0.01)
-
-
 def shoot(viewer: napari.Viewer, name: str) -> None:
     """Save the whole window as a PNG, with fewer colors if it is large."""
     wait(0.5)
-    picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False))
+    picture = picture_of(viewer)
     path = IMAGES / f"{name}.png"
-    picture = picture.convert("RGB")
     picture.save(path, optimize=True)
     if path.stat().st_size > MOST_BYTES:
         picture.quantize(256, kmeans=2).save(path, optimize=True)
@@ -77,9 +67,7 @@ def search_pictures(seed: int) -> None:
     viewer.window.resize(*WINDOW_SIZE)
     dock = show_sample(viewer, seed=seed)
     dock.run()
-    until = time.monotonic() + PATIENCE_S
-    while dock.is_running and time.monotonic() < until:
-        wait(0.1)
+    wait_until(lambda: not dock.is_running, PATIENCE_S)
     if dock.found is None:
         raise SystemExit(dock.ui.form.status.text())
     player = dock.replay.player
@@ -153,28 +141,18 @@ def policy_picture(seed: int) -> None:
     form.scale.setCurrentText(STEPS)
     form.arrows.setChecked(True)
     form.basins.setChecked(True)
-    wait_until(lambda: not dock.policy.is_busy)
+    wait_until(lambda: not dock.policy.is_busy, PATIENCE_S)
     dock.policy.go_to("basin 0")
-    wait_until(lambda: not dock.policy.is_busy)
+    wait_until(lambda: not dock.policy.is_busy, PATIENCE_S)
     dock.ui.ensureWidgetVisible(form)
     shoot(viewer, "policy")
     viewer.close()
 
 
-def write_digital_cases(folder: Path) -> None:
-    """Write digital patients as cases: one landmark is new to the agents, one known."""
-    for seed in FINETUNE_SEEDS:
-        study, truth = finish(phantom_study(seed, quick=True))
-        kidneys = [
-            truth[f"{side} kidney"].position_lps_mm for side in ("left", "right")
-        ]
-        if None in kidneys:
-            continue
-        between = tuple(np.mean(kidneys, axis=0).tolist())
-        case = folder / f"patient-{seed}"
-        case.mkdir(parents=True)
-        write_nifti(study.volumes[0], case / "image.nii.gz")
-        marks = (Landmark(NEW_LANDMARK, between), truth["heart"])
+def write_cases(folder: Path) -> None:
+    """Write cases in which one landmark is new to the agents and one is known."""
+    for case, places in write_digital_cases(folder, FINETUNE_SEEDS).items():
+        marks = tuple(Landmark(name, places[name]) for name in (NEW_LANDMARK, "heart"))
         write_landmarks(LandmarkSet(marks), case / "landmarks.csv")
 
 
@@ -183,20 +161,20 @@ def finetune_picture() -> None:
     with tempfile.TemporaryDirectory() as folder:
         # The store of whoever runs this is left alone.
         os.environ["XDG_DATA_HOME"] = folder
-        write_digital_cases(Path(folder) / "cases")
+        write_cases(Path(folder) / "cases")
         viewer = napari.Viewer(title="napari-midrl")
         viewer.window.resize(*WINDOW_SIZE)
         dock = FineTuneDock(viewer, None, Preferences(default_pack="digital-patient"))
         viewer.window.add_dock_widget(dock, name="MIDRL: fine-tune", area="right")
         dock.take_folder(Path(folder) / "cases")
-        wait_until(lambda: not dock.is_busy)
+        wait_until(lambda: not dock.is_busy, FINETUNE_PATIENCE_S)
         dock.ui.train.minutes.setValue(FINETUNE_MINUTES)
         dock.training.start()
-        wait_until(lambda: not dock.is_busy)
+        wait_until(lambda: not dock.is_busy, FINETUNE_PATIENCE_S)
         if dock.versions.shown is None:
             raise SystemExit(dock.ui.status.text())
         dock.ui.result.play_button.click()
-        wait_until(lambda: not dock.is_busy)
+        wait_until(lambda: not dock.is_busy, FINETUNE_PATIENCE_S)
         show_standard_view(viewer, CORONAL)
         player = dock.side_by_side.player
         player.pause()
@@ -205,13 +183,6 @@ def finetune_picture() -> None:
         dock.ui.tabs.setCurrentWidget(dock.ui.curves)
         shoot(viewer, "finetune-curves")
         viewer.close()
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    """Let the window work until something has ended."""
-    until = time.monotonic() + 60 * (FINETUNE_MINUTES + 10)
-    while not done() and time.monotonic() < until:
-        wait(0.1)
 
 
 def main() -> None:
