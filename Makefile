@@ -18,7 +18,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test check format screenshots benchmark kill constraints \
+.PHONY: help venv demo test check format screenshots walk benchmark kill constraints \
 	train-brain-afids train-digital-patient clean
 
 help:  ## show this list
@@ -49,6 +49,9 @@ train-digital-patient: $(STAMP)  ## remake the digital-patient agents from a see
 	@$(BIN)/midrl train digital-patient \
 		--out runs/digital-patient --seed $(SEED) --resume
 	@$(BIN)/midrl calibrate runs/digital-patient/digital-patient --jobs 2
+
+walk: $(STAMP)  ## remake the walk through the docks: pictures and film
+	@$(BIN)/python docs/make_walk.py --movie docs/images/walk.mp4
 
 screenshots: $(STAMP)  ## remake the pictures of docs/images
 	@$(BIN)/python docs/make_screenshots.py
