@@ -1,6 +1,7 @@
 """How sure an answer is, and what is refused: numbers of a card at work."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -45,6 +46,13 @@ def test_a_landmark_without_a_limit_is_never_refused():
 
 def test_it_tells_of_which_landmarks_it_speaks():
     assert KNOWING.landmarks == {"heart", "prostate"}
+
+
+def test_another_process_gets_the_same():
+    there = pickle.loads(pickle.dumps(KNOWING))  # our own bytes
+    assert there.log_odds("heart", (5.0, 9.0)) == KNOWING.log_odds("heart", (5.0, 9.0))
+    assert dict(there.reject_below) == dict(KNOWING.reject_below)
+    assert dict(there.landmark_bias) == dict(KNOWING.landmark_bias)
 
 
 def test_far_off_evidence_is_no_overflow():

@@ -86,6 +86,11 @@ class Reliability:
                 msg = f"reject_below of {landmark!r} must be 0 to 1, got {limit}"
                 raise ValueError(msg)
 
+    def __reduce__(self) -> tuple[type[Reliability], tuple[object, ...]]:
+        """Return how to make it again in another process; a proxy cannot go there."""
+        numbers = self.means, self.scales, self.weights, self.bias
+        return type(self), (*numbers, dict(self.landmark_bias), dict(self.reject_below))
+
     @property
     def landmarks(self) -> frozenset[str]:
         """Those it says something special about."""
