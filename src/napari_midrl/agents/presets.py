@@ -28,6 +28,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import torch
+
 from napari_midrl.agents.actions import ACTIONS_2D, ACTIONS_3D
 from napari_midrl.agents.dqn import Algorithm
 from napari_midrl.agents.environment import GameRules
@@ -42,7 +44,6 @@ from napari_midrl.agents.schedule import PUBLISHED_EPSILON
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    import torch
     from torch import Tensor
 
     from napari_midrl.geometry.grid import VoxelGrid
@@ -233,4 +234,8 @@ class TrainedAgents:
         """Return the network with these weights, ready to be asked."""
         network = self.preset.make_network(len(self.landmarks))
         network.load_state_dict(self.weights)
-        return network.to(device).eval()
+        # On the CPU convolutions are half again as fast where a voxel's channels lie
+        # side by side.
+        is_flat = self.preset.one_agent
+        layout = torch.channels_last if is_flat else torch.channels_last_3d
+        return network.to(device).eval().to(memory_format=layout)  # type: ignore[call-overload,no-any-return]  # torch's stub lacks the 3D format
