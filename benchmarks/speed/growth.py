@@ -28,7 +28,7 @@ def measure(effort: Effort, volume: Volume) -> dict[str, Any]:
         settings = SearchSettings(tuple(sought), n_starts, device="cpu")
         finish(localizer.localize(volume, settings))
         seconds, found = best_of(
-            min(2, effort.n_best), lambda: finish(localizer.localize(volume, settings))
+            effort.n_best, lambda: finish(localizer.localize(volume, settings))
         )
         return {**what, "seconds": rounded(seconds), "steps": n_steps(found)}
 
