@@ -68,6 +68,15 @@ def test_itk_puts_voxels_at_the_same_place(grid, position):
     np.testing.assert_allclose(grid.to_lps_mm(position), by_itk, atol=1e-6)
 
 
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("part", [np.s_[:], np.s_[3:22, ::2, 1:5]])
+def test_itk_holds_the_same_voxels_whatever_their_order_in_memory(order, part):
+    array = np.array(np.arange(23 * 6 * 5).reshape(23, 6, 5), np.int32, order=order)
+    array = array[part]
+    image = to_sitk(array, VoxelGrid(array.shape, make_affine()))
+    assert np.array_equal(sitk.GetArrayFromImage(image), array.transpose(2, 1, 0))
+
+
 def test_itk_holds_the_same_voxels():
     array = np.arange(210).reshape(SHAPE).astype(np.int16)
     image = to_sitk(array, VoxelGrid(SHAPE, make_affine()))
