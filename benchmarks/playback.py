@@ -48,7 +48,10 @@ def random_walk(name: str, start: int, n_steps: int, rng) -> Trajectory:
     )
 
 
-def measure(n_steps: int, n_frames: int) -> list[dict[str, object]]:
+VIEWS = {view.name: view for view in (THREE_D, AXIAL)}
+
+
+def measure(n_steps: int, n_frames: int, views=tuple(VIEWS)) -> list[dict[str, object]]:
     """Return median and worst milliseconds for every way of showing the search."""
     rng = np.random.default_rng(0)
     playback = playback_of(
@@ -67,7 +70,7 @@ def measure(n_steps: int, n_frames: int) -> list[dict[str, object]]:
     planes = OrthoPlanes(viewer)
     planes.show(layer)
     rows = []
-    for view in (THREE_D, AXIAL):
+    for view in (VIEWS[name] for name in views):
         for title, start, boxes in (
             ("one start, trails and boxes", 0, True),
             ("all starts, trails, no boxes", None, False),
@@ -107,8 +110,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--frames", type=int, default=20)
+    parser.add_argument("--view", choices=tuple(VIEWS), action="append")
     chosen = parser.parse_args()
-    rows = measure(chosen.steps, chosen.frames)
+    rows = measure(chosen.steps, chosen.frames, chosen.view or tuple(VIEWS))
     if chosen.json:
         print(json.dumps(rows, indent=1))
         return

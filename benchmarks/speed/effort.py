@@ -35,8 +35,8 @@ class Effort:
         Steps that the published agents may take.
     large_shape
         Voxels of the volume whose search is measured for memory.
-    playback_steps, playback_frames
-        Length of the replay, and frames that are timed.
+    playback_steps, playback_frames, playback_views
+        Length of the replay, frames that are timed, and how it is looked at.
     n_updates, n_patients, patient_mm
         Of the training; voxel in which patients are drawn.
     growth_scales, growth_shares, growth_starts, growth_landmarks
@@ -54,6 +54,7 @@ class Effort:
     large_shape: tuple[int, int, int] = (512, 512, 400)
     playback_steps: int = 200
     playback_frames: int = 12
+    playback_views: tuple[str, ...] = ("3D", "Axial")
     n_updates: int = 12
     n_patients: int = 2
     patient_mm: float = 4.0
@@ -74,7 +75,8 @@ QUICK = Effort(
     n_step_by_step=2,
     large_shape=(96, 96, 64),
     playback_steps=10,
-    playback_frames=2,
+    playback_frames=1,
+    playback_views=("3D",),
     n_updates=1,
     n_patients=1,
     patient_mm=16.0,

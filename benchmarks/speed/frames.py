@@ -19,6 +19,7 @@ def measure(effort: Effort) -> dict[str, Any]:
     steps, frames = str(effort.playback_steps), str(effort.playback_frames)
     command = [sys.executable, "-m", "benchmarks.playback", "--json"]
     command += ["--steps", steps, "--frames", frames]
+    command += [word for view in effort.playback_views for word in ("--view", view)]
     with nullcontext() if has_display() else virtual_display():
         answer = subprocess.run(command, capture_output=True, text=True, check=True)
     rows = json.loads(answer.stdout[answer.stdout.index("[") :])
