@@ -56,7 +56,7 @@ walk: $(STAMP)  ## remake the walk through the docks: pictures and film
 screenshots: $(STAMP)  ## remake the pictures of docs/images
 	@$(BIN)/python docs/make_screenshots.py
 
-benchmark: $(STAMP)  ## measure the speed of everything; about eight minutes
+benchmark: $(STAMP)  ## measure the speed of everything, some minutes
 	@$(BIN)/python -m benchmarks --json speed.json
 
 kill: $(STAMP)  ## kill annotating and learning programs 200 times each; nothing is lost

@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.speed.timing import best_of, rounded
 
-N_REPEATS = 5
+N_REPEATS = 10
 
 
 def n_cores() -> int:
