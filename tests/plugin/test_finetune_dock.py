@@ -106,6 +106,18 @@ def test_another_patient_is_out_of_sight_while_agents_play(dock, qtbot):
     assert (other.visible, hidden.visible) == (True, False)
 
 
+def test_a_dock_that_is_closed_leaves_nothing_of_its_replay(dock, qtbot):
+    viewer = dock.viewer
+    other = viewer.add_points(np.zeros((1, 3)), name="of another patient")
+    tiny = dock.versions.named("tiny")
+    dock.side_by_side.play(dock.source, "case-1", tiny)
+    qtbot.waitUntil(lambda: not dock.is_busy, timeout=PATIENCE_MS)
+    assert len(viewer.layers) > 1, status(dock)
+    dock.shut_down()
+    assert list(viewer.layers) == [other]
+    assert other.visible
+
+
 def test_paused_closed_resumed_and_finished(dock, make_dock, store, qtbot):
     """What one would do: start, pause, restart napari, resume, have enough."""
     dock.ui.train.start_button.click()

@@ -242,8 +242,9 @@ class SideBySide:
         self._followed = ""
 
     def close(self) -> None:
-        """Stop the clock and leave the viewer alone."""
+        """Stop the clock and leave the viewer as it was before the replay."""
         self.player.pause()
+        self.clear()
         dims = self._dock.viewer.dims.events
         dims.current_step.disconnect(self._on_dims)
         dims.point.disconnect(self._on_moved)
