@@ -48,7 +48,8 @@ train-brain-afids: $(STAMP)  ## remake the brain-afids agents from a seed
 train-digital-patient: $(STAMP)  ## remake the digital-patient agents from a seed
 	@$(BIN)/midrl train digital-patient \
 		--out runs/digital-patient --seed $(SEED) --resume
-	@$(BIN)/midrl calibrate runs/digital-patient/digital-patient --jobs 2
+	@$(BIN)/midrl calibrate runs/digital-patient/digital-patient \
+		--patients 10 --jobs 2
 
 walk: $(STAMP)  ## remake the walk through the docks: pictures and film
 	@$(BIN)/python docs/make_walk.py --movie docs/images/walk.mp4

@@ -235,6 +235,35 @@ def test_a_slab_is_thin_along_one_axis():
     assert (ordered[:, 1] >= 40).all()
 
 
+PLANNED = replace(
+    CLEAN,
+    planned_share=1.0,
+    planned=((1, 40.0, 50.0, 30.0),),
+    planned_shift_mm=5.0,
+    elastic_mm=0.0,
+)
+
+
+def test_a_plan_has_its_landmark_near_the_middle_and_its_edges():
+    case = blob_case((20.0, 10.0, 10.0), (40.0, 30.0, 34.0))
+    for seed in range(12):
+        view = view_of(case, seed, PLANNED)
+        edges = (view.high - view.low + 1) * BASE_MM
+        wanted = torch.tensor([40.0, 50.0, 30.0])
+        assert ((edges - wanted).abs() <= 0.1 * wanted + BASE_MM).all()
+        aside = (view.targets[1] - (view.low + view.high) / 2) * BASE_MM
+        # Turned and scaled with the anatomy: 5 mm along each axis, and their diagonal.
+        assert aside.norm() <= 1.3 * 5 * 3**0.5 + BASE_MM
+
+
+def test_a_case_without_the_landmark_of_any_plan_is_seen_otherwise():
+    seen = view_of(CENTRAL, 3, replace(PLANNED, planned=((0, 40.0, 50.0, 30.0),)))
+    missing = torch.full((1, 3), torch.nan)
+    targets = torch.cat([CENTRAL.targets_lps_mm, missing])
+    other = view_of(replace(CENTRAL, targets_lps_mm=targets), 3, PLANNED)
+    assert (other.high - other.low).tolist() != (seen.high - seen.low).tolist()
+
+
 def test_alike_edges_are_at_the_same_share_of_their_range():
     alike = edges_mm(replace(PARTIAL, likeness=1.0))
     assert (alike.max(dim=1).values == alike.min(dim=1).values).all()

@@ -83,6 +83,9 @@ class ViewTable(Table):
     shift_mm: Amount | None = None
     landmark_share: Share | None = None
     likeness: Share | None = None
+    planned_share: Share | None = None
+    planned: tuple[tuple[CountOrNone, Positive, Positive, Positive], ...] | None = None
+    planned_shift_mm: Amount | None = None
     slab_share: Share | None = None
     slab_mm: Annotated[Range, AfterValidator(_rising)] | None = None
     remap_share: Share | None = None

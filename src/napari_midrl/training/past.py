@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_midrl.io.coreset import StoredCase
     from napari_midrl.training.views import TrainingCase
 
-N_PATIENTS = 6
+N_PATIENTS = 12
 """Digital patients that are drawn again."""
 
 VIEW = DIGITAL_PATIENT.stages[-1].view

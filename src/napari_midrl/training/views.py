@@ -144,6 +144,12 @@ class ViewSettings:
     likeness
         How alike the edges of a partial field of view are within their ranges: 0 for
         each by itself, 1 for all at the same share of its range.
+    planned_share, planned
+        Share of views with one of the given fields of view: number of the landmark it
+        is planned on, and its edges along L, P, S. Those of landmarks that the case
+        lacks are left out.
+    planned_shift_mm
+        How far the landmark may lie off the center of such a view along each axis.
     slab_share, slab_mm
         Share of partial fields of view that are a slab, thin along one axis, and how
         thick slabs may be.
@@ -171,6 +177,9 @@ class ViewSettings:
     shift_mm: float = 0.0
     landmark_share: float = 0.0
     likeness: float = 0.0
+    planned_share: float = 0.0
+    planned: tuple[tuple[int, float, float, float], ...] = ()
+    planned_shift_mm: float = 25.0
     slab_share: float = 0.0
     slab_mm: tuple[float, float] = (50.0, 130.0)
     remap_share: float = 0.6
@@ -500,6 +509,19 @@ def _draw_field_of_view(
     """Return edges of the field of view and its center in the case, mm."""
     smallest, largest = torch.tensor(settings.extent_mm)
     middle = case.origin_lps_mm + (extent_mm - case.spacing_mm) / 2
+    if settings.planned_share and _uniform(generator) < settings.planned_share:
+        absent = case.targets_lps_mm.isnan().any(dim=-1)
+        plans = [plan for plan in settings.planned if not absent[plan[0]]]
+        if plans:
+            pick = int(torch.randint(len(plans), (), generator=generator))
+            landmark, *edges_mm = plans[pick]
+            jitter = 0.9 + 0.2 * torch.rand(3, generator=generator)
+            fov = torch.minimum(torch.tensor(edges_mm) * jitter, extent_mm)
+            aside = 2 * torch.rand(3, generator=generator) - 1
+            aside *= torch.clamp(0.35 * fov, max=settings.planned_shift_mm)
+            free = (extent_mm - fov) / 2
+            center = case.targets_lps_mm[landmark] + aside
+            return fov, center.clamp(middle - free, middle + free)
     if _uniform(generator) < settings.whole_share:
         jitter = torch.rand(3, generator=generator)
         grown = extent_mm * (0.95 + (0.05 + settings.whole_margin) * jitter)
