@@ -284,8 +284,8 @@ def recipe_of(file: ConfigFile) -> Recipe:
             "bodies from shoulder to mid-calf, and breasts and prostates in the "
             "published acquisitions; there most landmarks are found within 4 mm. In "
             "whole bodies nipples are missed by more than 10 mm in one image of five. "
-            "Landmarks that an image does not show are often found in it, mostly with "
-            "a confidence below 5 %: seek what the image is of."
+            "Of landmarks that an image does not show one in three is found in it, "
+            "mostly with a confidence below 5 %: seek what the image is of."
         ),
         **config.upright(),
         source=file,
