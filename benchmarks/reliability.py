@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_midrl.agents.reliability import Reliability
+from napari_midrl.data.progress import finish
 from napari_midrl.io.model_store import find_pack, read_card
-from napari_midrl.workflows.calibrate import RIGHT_MM, THERE_MM, Answer, answers_of
+from napari_midrl.workflows.calibrate import RIGHT_MM, THERE_MM, Answer, answers_in
 
 FIRST_SEED = 210_000
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
@@ -45,9 +44,7 @@ def main() -> None:
         parser.error(f"{chosen.pack} was never calibrated")
     reliability = Reliability(**statement.model_dump(exclude={"fitted_to"}))
     seeds = range(FIRST_SEED, FIRST_SEED + chosen.patients)
-    with ProcessPoolExecutor(chosen.jobs, get_context("spawn")) as workers:
-        each = workers.map(answers_of, [folder] * len(seeds), seeds)
-        answers = [answer for found in each for answer in found]
+    answers = finish(answers_in(folder, seeds, chosen.jobs))
     table = summarized(answers, reliability)
     if chosen.json:
         chosen.json.write_text(json.dumps(table, indent=1) + "\n", "utf-8")

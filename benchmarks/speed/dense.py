@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -48,18 +49,19 @@ def measure(effort: Effort, volume: Volume) -> dict[str, Any]:
     """Return how fast searches are, all within one run."""
     localizer = finish(load_localizer(PACK))
     before = machine.mm_gflops(effort.mm_size)
-    seconds, found = searched(localizer, volume, effort.n_starts, effort)
-    many_seconds, many = searched(localizer, volume, effort.n_many, effort)
+    settings = SearchSettings(SIX, effort.n_starts, device="cpu")
+    many_starts = replace(settings, n_starts=effort.n_many)
+    seconds, found = searched(localizer, volume, settings, effort.n_best)
+    many_seconds, many = searched(localizer, volume, many_starts, effort.n_best)
     box_rate = one_box.steps_per_second(
         volume, len(SIX), effort.n_box_steps, effort.n_best
     )
-    encoder = measured_encoder(volume, effort)
+    encoder = measured_encoder(localizer, volume, effort)
     after = machine.mm_gflops(effort.mm_size)
     peak = max(before, after)
     convolution_peak = machine.convolution_gflops(effort.mm_size)
     dense_rate = n_steps(many) / many_seconds
-    parts = breakdown(localizer, volume, effort)
-    settings = SearchSettings(SIX, effort.n_starts, device="cpu")
+    parts = breakdown(localizer, volume, settings, effort.n_best)
     alone = search_one_at_a_time(localizer, volume, settings)
     return {
         "mm_peak_gflops": rounded(peak),
@@ -89,12 +91,11 @@ def measure(effort: Effort, volume: Volume) -> dict[str, Any]:
 
 
 def searched(
-    localizer: Localizer, volume: Volume, n_starts: int, effort: Effort
+    localizer: Localizer, volume: Volume, settings: SearchSettings, n_best: int
 ) -> tuple[float, Localization]:
     """Return seconds from the array to the endpoints, best of some, and the search."""
-    settings = SearchSettings(SIX, n_starts, device="cpu")
     finish(localizer.localize(volume, settings))
-    return best_of(effort.n_best, lambda: finish(localizer.localize(volume, settings)))
+    return best_of(n_best, lambda: finish(localizer.localize(volume, settings)))
 
 
 def n_steps(found: Localization) -> int:
@@ -114,7 +115,9 @@ def one_box_gflop() -> float:
     return count.total / 1e9
 
 
-def measured_encoder(volume: Volume, effort: Effort) -> dict[str, float]:
+def measured_encoder(
+    localizer: Localizer, volume: Volume, effort: Effort
+) -> dict[str, float]:
     """Return what the encoder does per second on the view of a volume."""
     networks: list[DenseQNetwork] = []
     encode = DenseQNetwork.encode
@@ -123,7 +126,6 @@ def measured_encoder(volume: Volume, effort: Effort) -> dict[str, float]:
         networks.append(network)
         return encode(network, array)
 
-    localizer = finish(load_localizer(PACK))
     DenseQNetwork.encode = remember
     try:
         one = SearchSettings(SIX[:1], 1, max_steps=1, device="cpu")
@@ -144,10 +146,11 @@ def measured_encoder(volume: Volume, effort: Effort) -> dict[str, float]:
     }
 
 
-def breakdown(localizer: Localizer, volume: Volume, effort: Effort) -> dict[str, float]:
+def breakdown(
+    localizer: Localizer, volume: Volume, settings: SearchSettings, n_best: int
+) -> dict[str, float]:
     """Return the seconds that parts of a search take, of the fastest of some."""
-    settings = SearchSettings(SIX, effort.n_starts, device="cpu")
-    runs = [_parts(localizer, volume, settings) for _ in range(effort.n_best)]
+    runs = [_parts(localizer, volume, settings) for _ in range(n_best)]
     fastest = min(runs, key=lambda parts: sum(parts.values()))
     return {part: rounded(fastest[part]) for part in PARTS}
 

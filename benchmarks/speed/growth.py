@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.speed import body
-from benchmarks.speed.dense import PACK, n_steps
+from benchmarks.speed.dense import PACK, n_steps, searched
 from benchmarks.speed.effort import SIX
-from benchmarks.speed.timing import best_of, rounded
+from benchmarks.speed.timing import rounded
 from napari_midrl.data.progress import finish
 from napari_midrl.data.settings import SearchSettings
 from napari_midrl.workflows.localize import load_localizer
@@ -26,10 +26,7 @@ def measure(effort: Effort, volume: Volume) -> dict[str, Any]:
 
     def point(volume: Volume, sought=SIX, n_starts=effort.n_starts, **what):
         settings = SearchSettings(tuple(sought), n_starts, device="cpu")
-        finish(localizer.localize(volume, settings))
-        seconds, found = best_of(
-            effort.n_best, lambda: finish(localizer.localize(volume, settings))
-        )
+        seconds, found = searched(localizer, volume, settings, effort.n_best)
         return {**what, "seconds": rounded(seconds), "steps": n_steps(found)}
 
     shapes = [

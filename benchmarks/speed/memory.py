@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from benchmarks.speed import body
+from benchmarks.speed.dense import PACK
 from benchmarks.speed.effort import SIX
 from benchmarks.speed.timing import rounded, timed
 from napari_midrl.data.progress import finish
@@ -59,7 +60,7 @@ def searched(path: Path, shape: tuple[int, int, int], kind: str) -> dict[str, fl
     small = body.load(path)
     large = body.enlarged(small, shape)
     large = Volume(large.array.astype(kind), large.grid, large.name)
-    localizer = finish(load_localizer("digital-patient"))
+    localizer = finish(load_localizer(PACK))
     before = psutil.Process().memory_info().rss
     _forget_peak()
     settings = SearchSettings(SIX, 16, device="cpu")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from benchmarks.speed.dense import n_steps
 from benchmarks.speed.effort import SIX
 from benchmarks.speed.timing import best_of, ratio, rounded
 from napari_midrl.agents import search
@@ -53,4 +54,4 @@ def _steps_per_second(effort: Effort, volume: Volume) -> float:
     seconds, found = best_of(
         effort.n_best, lambda: finish(localizer.localize(volume, settings))
     )
-    return sum(t.n_steps for t in found.trajectories) / seconds
+    return n_steps(found) / seconds

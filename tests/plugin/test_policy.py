@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from napari_midrl.data.policy import NO_POLICY
 from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.plugin.orientation import AXIAL, CORONAL, SAGITTAL, THREE_D
-from napari_midrl.plugin.policy_view import NO_MAP
 
 pytestmark = pytest.mark.gui
 
@@ -281,7 +281,7 @@ def test_published_agents_are_refused_with_the_reason(make_dock, qtbot, fakes):
     for widget in (dock.ui.policy.arrows, dock.ui.policy.basins):
         assert not widget.isEnabled()
         assert not widget.isChecked()
-        assert widget.toolTip() == NO_MAP
+        assert widget.toolTip() == NO_POLICY
     assert "no map" in dock.ui.policy.status.text()
     dock.ui.form.pack.setCurrentText("Fake agents")
     assert dock.ui.policy.arrows.isEnabled()

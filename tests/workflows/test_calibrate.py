@@ -18,7 +18,7 @@ from napari_midrl.io.model_store import (
     write_card,
 )
 from napari_midrl.localizers.midrl import MidrlLocalizer
-from napari_midrl.workflows import calibrate
+from napari_midrl.workflows import calibrate, processes
 from napari_midrl.workflows.calibrate import Answer, answers_of, cropped, fitted
 from tests.tiny_agents import write_tiny_pack
 
@@ -165,7 +165,7 @@ def test_what_calibrate_writes_is_a_card_that_reads(monkeypatch, tmp_path):
     """Its limits are by landmark, and the agents take them."""
     folder = tiny_pack(tmp_path / "tiny")
     monkeypatch.setattr(calibrate, "fitted", lambda _, __: statement_of(27))
-    monkeypatch.setattr(calibrate, "ProcessPoolExecutor", NoProcesses)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", NoProcesses)
     monkeypatch.setattr(calibrate, "answers_of", lambda _, __: [])
     finish(calibrate.calibrate(str(folder), 1))
     assert read_card(folder).reliability.reject_below == {"heart": 0.25}

@@ -12,7 +12,7 @@ import torch
 from napari_midrl.agents.attraction import grouped, rests, successors
 from napari_midrl.agents.dense_lookup import DIRECTIONS
 from napari_midrl.agents.dense_scales import COARSE_SCALES, policy_scales
-from napari_midrl.agents.dense_search import look_closely
+from napari_midrl.agents.dense_search import look_closely, maps_of
 from napari_midrl.agents.working_view import working_view
 from napari_midrl.data.policy import Basin, BasinBlock, BasinMap, PolicyField
 from napari_midrl.data.progress import Progress
@@ -327,8 +327,7 @@ def dense_policy(
     yield Progress(0, 2, "preparing the volume")
     view = working_view(volume, network.config.base_mm)
     yield Progress(1, 2, "looking at the whole volume")
-    with torch.inference_mode():
-        maps = network.encode(torch.from_numpy(view.array).to(device))
+    maps = maps_of(network, view, device)
     return DensePolicy(network, landmarks, volume, view, maps, settings)
 
 

@@ -118,8 +118,7 @@ def search(
     yield Progress(0, len(scales), "preparing the volume")
     view = working_view(volume, network.config.base_mm)
     yield Progress(0, len(scales), "looking at the whole volume")
-    with torch.inference_mode():
-        maps = network.encode(torch.from_numpy(view.array).to(device))
+    maps = maps_of(network, view, device)
     chosen = torch.tensor(list(agents), device=device)
     game = _Game(network, maps, volume, view, chosen, settings)
     legs = yield from _coarse_legs(game)
@@ -157,8 +156,7 @@ def search_near(
         coarse scales, which could lead far away, are left out.
     """
     view = working_view(volume, network.config.base_mm)
-    with torch.inference_mode():
-        maps = network.encode(torch.from_numpy(view.array).to(device))
+    maps = maps_of(network, view, device)
     chosen = torch.tensor(list(agents), device=device)
     game = _Game(network, maps, volume, view, chosen, settings)
     fractions = 2 * start_fractions(settings.n_starts, settings.seed) - 1
@@ -170,6 +168,12 @@ def search_near(
         _result(name, number, legs, view, volume.grid)
         for number, name in enumerate(names)
     )
+
+
+def maps_of(network: DenseQNetwork, view: WorkingView, device: str) -> GlobalMaps:
+    """Return what a network, on the device, makes of a whole volume."""
+    with torch.inference_mode():
+        return network.encode(torch.from_numpy(view.array).to(device))
 
 
 def look_closely(

@@ -28,8 +28,6 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import torch
-
 from napari_midrl.agents.actions import ACTIONS_2D, ACTIONS_3D
 from napari_midrl.agents.dqn import Algorithm
 from napari_midrl.agents.environment import GameRules
@@ -38,12 +36,14 @@ from napari_midrl.agents.history import (
     isotropic_schedule,
     voxel_schedule,
 )
+from napari_midrl.agents.layout import channels_last
 from napari_midrl.agents.networks import Architecture, MidrlNet2d, MidrlNet3d
 from napari_midrl.agents.preprocessing import own_slice_axis
 from napari_midrl.agents.schedule import PUBLISHED_EPSILON
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import torch
     from torch import Tensor
 
     from napari_midrl.geometry.grid import VoxelGrid
@@ -234,8 +234,5 @@ class TrainedAgents:
         """Return the network with these weights, ready to be asked."""
         network = self.preset.make_network(len(self.landmarks))
         network.load_state_dict(self.weights)
-        # On the CPU convolutions are half again as fast where a voxel's channels lie
-        # side by side.
-        is_flat = self.preset.one_agent
-        layout = torch.channels_last if is_flat else torch.channels_last_3d
-        return network.to(device).eval().to(memory_format=layout)  # type: ignore[call-overload,no-any-return]  # torch's stub lacks the 3D format
+        n_axes = 2 if self.preset.one_agent else 3
+        return channels_last(network.to(device).eval(), n_axes)

@@ -5,11 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_midrl.data.arrays import freeze, frozen
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from napari_midrl.geometry.grid import VoxelGrid
+
+NO_POLICY = (
+    "These agents decide by the last boxes they saw: what they do depends on the way "
+    "they came, not on the place alone. Agents of the preset midrl have a map."
+)
+"""Why there is nothing to show of some agents."""
 
 _CLOSE = ("", ", close", ", closer")
 
@@ -72,14 +80,7 @@ class PolicyField:
             "expected_returns": (n,),
             "regions_lps_mm": (len(self.regions_lps_mm), 2, 3),
         }
-        for name, shape in expected.items():
-            array = getattr(self, name)
-            if array.shape != shape:
-                msg = f"{name} must have shape {shape}, got {array.shape}"
-                raise ValueError(msg)
-            view = array.view()
-            view.setflags(write=False)
-            object.__setattr__(self, name, view)
+        freeze(self, expected)
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,7 @@ class BasinBlock:
         if self.labels.shape != self.grid.shape_ijk:
             msg = f"labels {self.labels.shape} on a grid of {self.grid.shape_ijk}"
             raise ValueError(msg)
-        view = self.labels.view()
-        view.setflags(write=False)
-        object.__setattr__(self, "labels", view)
+        object.__setattr__(self, "labels", frozen(self.labels))
 
 
 @dataclass(frozen=True)

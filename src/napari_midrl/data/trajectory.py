@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from napari_midrl.data.arrays import freeze
 from napari_midrl.data.landmarks import Landmark, LandmarkSource, LandmarkStatus
 
 if TYPE_CHECKING:
@@ -89,14 +90,7 @@ class Trajectory:
             "q_values": (n - 1, len(self.action_names)),
             "endpoint_lps_mm": (3,),
         }
-        for name, shape in expected.items():
-            array = getattr(self, name)
-            if array.shape != shape:
-                msg = f"{name} must have shape {shape}, got {array.shape}"
-                raise ValueError(msg)
-            view = array.view()
-            view.setflags(write=False)
-            object.__setattr__(self, name, view)
+        freeze(self, expected)
 
     @property
     def n_steps(self) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_midrl.data.arrays import frozen
 from napari_midrl.data.sequence import Sequence
 
 if TYPE_CHECKING:
@@ -83,9 +84,7 @@ class Volume:
         if self.array.dtype.kind not in "buif":
             msg = f"array must hold real numbers, got {self.array.dtype}"
             raise ValueError(msg)
-        view = self.array.view()
-        view.setflags(write=False)
-        object.__setattr__(self, "array", view)
+        object.__setattr__(self, "array", frozen(self.array))
 
     @cached_property
     def content_hash(self) -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 CARD_NAME = "model.json"
+DENSE_ARCHITECTURE = "midrl-dense"
 WEIGHTS_NAME = "weights.safetensors"
 PACK_NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
 MAX_CARD_BYTES = 2**20

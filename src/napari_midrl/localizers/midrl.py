@@ -15,6 +15,7 @@ import torch
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
 from napari_midrl.agents.dense_policy import DensePolicy, dense_policy
 from napari_midrl.agents.dense_search import search, search_near
+from napari_midrl.agents.layout import channels_last
 from napari_midrl.agents.reliability import Reliability, evidence_size
 from napari_midrl.agents.upright import UNTURNED, Arrangement
 from napari_midrl.data.progress import SearchProgress, relayed
@@ -95,7 +96,7 @@ class MidrlLocalizer:
                 raise ValueError(msg)
         self._name = name
         self._landmarks = landmarks
-        self._network = network.eval().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stub lacks the 3D format
+        self._network = channels_last(network.eval())
         self._model_sha256 = model_sha256
         self._arrangement = arrangement
         self._constellations = constellations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_midrl.io.model_store import DENSE_ARCHITECTURE
 from napari_midrl.localizers.midrl import MidrlLocalizer
 from napari_midrl.localizers.published import PublishedLocalizer
 
@@ -20,6 +21,6 @@ def localizer_of(pack: Pack) -> Localizer:
     PackError
         If the weights do not fit the architecture its card names.
     """
-    if pack.card.architecture == "midrl-dense":
+    if pack.card.architecture == DENSE_ARCHITECTURE:
         return MidrlLocalizer.from_pack(pack)
     return PublishedLocalizer.from_pack(pack)

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_midrl.errors import AnnotationFileError
 from napari_midrl.io.annotation_file import read_annotations
+from napari_midrl.plugin.column import ELLIPSIS
 from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.removal import remove_layers
 from napari_midrl.plugin.world import METADATA_KEY
@@ -155,7 +156,7 @@ class Cases:
             partial(dock.engine.load_study, (row.images,)),
             partial(self._on_loaded, row),
         )
-        dock.tell(f"Reading {row.name}\N{HORIZONTAL ELLIPSIS}")
+        dock.tell(f"Reading {row.name}{ELLIPSIS}")
 
     def open_study(self, folder: Path) -> None:
         """Read a study beside the window and add its volumes."""

@@ -11,6 +11,7 @@ from napari_midrl.errors import MidrlError
 from napari_midrl.plugin import questions
 from napari_midrl.plugin.annotate_edits import together
 from napari_midrl.plugin.annotate_reasons import NO_SESSION, acceptable
+from napari_midrl.plugin.column import ELLIPSIS
 from napari_midrl.plugin.exports import error_text
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Proposing:
             partial(dock.engine.locate, volume, pack.name, settings),
             partial(self._on_found, editor, volume),
         )
-        dock.tell("Loading the engine\N{HORIZONTAL ELLIPSIS}")
+        dock.tell(f"Loading the engine{ELLIPSIS}")
 
     def search_settings(self, landmarks: tuple[str, ...]) -> SearchSettings:
         """Return the settings of a search for these landmarks."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from napari_midrl.data.policy import PolicyScale
 
+NO_VOLUME = "Open a volume first."
 ARROWS = (
     "What the agents would do at every point of the slice.\n"
     "Arrow: the best move. Cross: out of the slice, away from you (axial: to the "
@@ -100,7 +101,7 @@ class PolicyForm(QWidget):
         for check in (self.arrows, self.basins):
             check.toggled.connect(self._on_changed)
         self.status.linkActivated.connect(self.link_clicked)
-        self.set_reason("Open a volume first.")
+        self.set_reason(NO_VOLUME)
 
     def _lay_out(self) -> None:
         for combo in (self.landmark, self.scale):

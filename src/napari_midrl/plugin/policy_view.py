@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
+from napari_midrl.data.policy import NO_POLICY
 from napari_midrl.errors import MidrlError
 from napari_midrl.plugin.background import BackgroundTask
 from napari_midrl.plugin.colors import Colors, color_of
+from napari_midrl.plugin.column import ELLIPSIS
 from napari_midrl.plugin.dock import failure_text
 from napari_midrl.plugin.policy_drawing import ARROWS, BASINS, PolicyDrawing
+from napari_midrl.plugin.policy_form import NO_VOLUME
 from napari_midrl.plugin.policy_sight import BEYOND_SIGHT, Sight, sight_of, zoom_to
 from napari_midrl.plugin.policy_words import arrows_text, basins_text
 from napari_midrl.plugin.views import jump_to
@@ -38,15 +41,9 @@ if TYPE_CHECKING:
 DELAY_MS = 100
 """A slice that moves on within this time is not computed."""
 
-NO_VOLUME = "Open a volume first."
 NO_AGENTS = "No agent pack is installed."
-NO_MAP = (
-    "These agents decide by the last boxes they saw: what they do depends on the way "
-    "they came, not on the place alone. Agents of the preset midrl have a map."
-)
 NO_MAP_SHORT = "These agents have no map of what they would do."
 ON_SLICES = "Basins are drawn on slices; turn to a 2D view to see them."
-ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
 @dataclass(frozen=True)
@@ -126,7 +123,7 @@ class PolicyView(QObject):
             viewer.scene.camera.events.center,
         )
         for moved in self._moves:
-            moved.connect(self._schedule)
+            moved.connect(self._on_moved)
         viewer.layers.events.removed.connect(self._on_removed)
         form.changed.connect(self._schedule)
         form.link_clicked.connect(self.go_to)
@@ -170,7 +167,7 @@ class PolicyView(QObject):
     def close(self) -> None:
         """Stop, take the layers away and leave the viewer alone."""
         for moved in self._moves:
-            moved.disconnect(self._schedule)
+            moved.disconnect(self._on_moved)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self.let_go()
         self._clear()
@@ -181,7 +178,7 @@ class PolicyView(QObject):
         if self._pack is None:
             self._form.set_reason(NO_AGENTS)
         elif not self._pack.policy_scales:
-            self._form.set_reason(NO_MAP, NO_MAP_SHORT)
+            self._form.set_reason(NO_POLICY, NO_MAP_SHORT)
         elif self._source is None:
             self._form.set_reason(NO_VOLUME)
         else:
@@ -189,6 +186,11 @@ class PolicyView(QObject):
             self._tell()
 
     # ---- what to compute
+
+    def _on_moved(self, event: object = None) -> None:
+        """Follow a view that moves, as in a replay, only while there is a reason."""
+        if self._form.value().is_anything:
+            self._schedule()
 
     def _schedule(self, event: object = None) -> None:
         """Look after a moment what is wanted; moves meanwhile cost nothing."""

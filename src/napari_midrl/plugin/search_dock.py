@@ -15,6 +15,7 @@ from napari_midrl.data.settings import SearchSettings
 from napari_midrl.errors import MidrlError
 from napari_midrl.plugin.background import BackgroundTask
 from napari_midrl.plugin.colors import Colors, landmark_colors
+from napari_midrl.plugin.column import ELLIPSIS
 from napari_midrl.plugin.dock import Dock, failure_text, set_up_canvas
 from napari_midrl.plugin.dock_layout import DockLayout
 from napari_midrl.plugin.engine import Engine, default_engine
@@ -237,7 +238,7 @@ class SearchDock(Dock):
     def open_study(self, path: Path) -> None:
         """Read a study beside the window and add its volumes."""
         self._start(partial(self._engine.load_study, (path,)), on_return=self._on_study)
-        self.ui.form.show_status(f"Reading {path.name}\N{HORIZONTAL ELLIPSIS}")
+        self.ui.form.show_status(f"Reading {path.name}{ELLIPSIS}")
 
     def _on_study(self, study: Study) -> None:
         for data, options, _ in study_layers(study):
@@ -274,7 +275,7 @@ class SearchDock(Dock):
         self._legend.show(names, self._colors)
         locate = partial(self._engine.locate, self._volume, pack.name, settings)
         self._start(locate, on_return=self._on_found)
-        form.show_status("Loading the engine\N{HORIZONTAL ELLIPSIS}")
+        form.show_status(f"Loading the engine{ELLIPSIS}")
 
     def cancel(self) -> None:
         """Stop what runs; the window is free at once."""

@@ -23,6 +23,7 @@ from superqt.utils import signals_blocked
 
 from napari_midrl.data.settings import SearchSettings
 from napari_midrl.plugin.colors import Colors, color_of
+from napari_midrl.plugin.column import ELLIPSIS
 from napari_midrl.plugin.icons import color_icon
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class SearchForm(QWidget):
         self.volume.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self.open_button = QPushButton("Open\N{HORIZONTAL ELLIPSIS}")
+        self.open_button = QPushButton(f"Open{ELLIPSIS}")
         self.open_button.setToolTip("Open a folder of DICOM files as one study.")
         self.pack = QComboBox()
         self.pack.setSizeAdjustPolicy(

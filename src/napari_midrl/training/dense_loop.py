@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from napari_midrl.agents.dense_learning import Field, Targets, follow, td_loss
 from napari_midrl.agents.dense_network import DenseQNetwork
 from napari_midrl.agents.dense_scales import COARSE_SCALES, DETAIL, FINE
+from napari_midrl.agents.layout import channels_last
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import PackError, TrainingError
 from napari_midrl.training.dense_identity import difference, identity_of
@@ -205,7 +206,7 @@ class _TrainingState:
     ) -> None:
         torch.manual_seed(settings.seed)
         self.settings = settings
-        self.online_net = DenseQNetwork(config).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stub lacks the 3D format
+        self.online_net = channels_last(DenseQNetwork(config))
         if initial is not None:
             self.online_net.load_state_dict(initial.state_dict())
         self.target_net = copy.deepcopy(self.online_net)

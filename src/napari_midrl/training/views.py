@@ -509,19 +509,13 @@ def _draw_field_of_view(
     """Return edges of the field of view and its center in the case, mm."""
     smallest, largest = torch.tensor(settings.extent_mm)
     middle = case.origin_lps_mm + (extent_mm - case.spacing_mm) / 2
-    if settings.planned_share and _uniform(generator) < settings.planned_share:
-        absent = case.targets_lps_mm.isnan().any(dim=-1)
-        plans = [plan for plan in settings.planned if not absent[plan[0]]]
-        if plans:
-            pick = int(torch.randint(len(plans), (), generator=generator))
-            landmark, *edges_mm = plans[pick]
-            jitter = 0.9 + 0.2 * torch.rand(3, generator=generator)
-            fov = torch.minimum(torch.tensor(edges_mm) * jitter, extent_mm)
-            aside = 2 * torch.rand(3, generator=generator) - 1
-            aside *= torch.clamp(0.35 * fov, max=settings.planned_shift_mm)
-            free = (extent_mm - fov) / 2
-            center = case.targets_lps_mm[landmark] + aside
-            return fov, center.clamp(middle - free, middle + free)
+    plan = _draw_plan(case, settings, generator)
+    if plan is not None:
+        landmark_mm, edges_mm = plan
+        fov = torch.minimum(edges_mm, extent_mm)
+        reach = (0.35 * fov).clamp(max=settings.planned_shift_mm)
+        aside = reach * (2 * torch.rand(3, generator=generator) - 1)
+        return fov, _kept_inside(landmark_mm + aside, fov, middle, extent_mm)
     if _uniform(generator) < settings.whole_share:
         jitter = torch.rand(3, generator=generator)
         grown = extent_mm * (0.95 + (0.05 + settings.whole_margin) * jitter)
@@ -541,13 +535,40 @@ def _draw_field_of_view(
         axis = int(torch.randint(3, (), generator=generator))
         fov[axis] = thin * (thick / thin) ** _uniform(generator)
     fov = torch.minimum(fov, extent_mm)
-    free = (extent_mm - fov) / 2
     if settings.landmark_share and _uniform(generator) < settings.landmark_share:
         known = case.targets_lps_mm[~case.targets_lps_mm.isnan().any(dim=-1)]
         pick = int(torch.randint(len(known), (), generator=generator))
         aside = 0.35 * fov * (2 * torch.rand(3, generator=generator) - 1)
-        return fov, (known[pick] + aside).clamp(middle - free, middle + free)
+        return fov, _kept_inside(known[pick] + aside, fov, middle, extent_mm)
+    free = (extent_mm - fov) / 2
     return fov, middle + free * (2 * torch.rand(3, generator=generator) - 1)
+
+
+def _draw_plan(
+    case: TrainingCase, settings: ViewSettings, generator: Generator
+) -> tuple[Tensor, Tensor] | None:
+    """Return on which landmark a view is planned, LPS mm, and its edges.
+
+    None for a view that is not planned, or if the case has no such landmark.
+    """
+    if not settings.planned_share or _uniform(generator) >= settings.planned_share:
+        return None
+    absent = case.targets_lps_mm.isnan().any(dim=-1)
+    plans = [plan for plan in settings.planned if not absent[plan[0]]]
+    if not plans:
+        return None
+    pick = int(torch.randint(len(plans), (), generator=generator))
+    landmark, *edges_mm = plans[pick]
+    jitter = 0.9 + 0.2 * torch.rand(3, generator=generator)
+    return case.targets_lps_mm[landmark], torch.tensor(edges_mm) * jitter
+
+
+def _kept_inside(
+    center_mm: Tensor, fov_mm: Tensor, middle_mm: Tensor, extent_mm: Tensor
+) -> Tensor:
+    """Return the center nearest to this at which a view stays within the case."""
+    free = (extent_mm - fov_mm) / 2
+    return center_mm.clamp(middle_mm - free, middle_mm + free)
 
 
 def _draw_warp(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from napari_midrl.data.settings import SearchSettings
 from napari_midrl.errors import InputError, PackError
 from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.io.model_store import (
+    DENSE_ARCHITECTURE,
     ReliabilityStatement,
     find_pack,
     read_card,
@@ -23,6 +23,7 @@ from napari_midrl.io.model_store import (
 )
 from napari_midrl.phantom.patient import draw_patient
 from napari_midrl.phantom.study import phantom_study
+from napari_midrl.workflows.processes import results_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -93,27 +94,41 @@ def calibrate(
     """
     folder = find_pack(pack_name)
     card = read_card(folder)
-    if card.architecture != "midrl-dense":
+    if card.architecture != DENSE_ARCHITECTURE:
         msg = f"agents of architecture {card.architecture} give no evidence"
         raise PackError(msg, folder)
     if not of_digital_patients(card.landmarks):
         msg = f"agents for {card.landmarks} know no landmark of the digital patient"
         raise PackError(msg, folder)
     seeds = range(FIRST_SEED, FIRST_SEED + n_patients)
-    answers: list[Answer] = []
-    n_threads = max(1, (os.cpu_count() or 1) // n_jobs)
-    yield Progress(0, n_patients, "searching digital patients")
-    # A forked process could hang on locks that torch's threads held.
-    with ProcessPoolExecutor(
-        n_jobs, get_context("spawn"), _begin_worker, (n_threads,)
-    ) as workers:
-        tasks = [workers.submit(answers_of, folder, seed) for seed in seeds]
-        for number, task in enumerate(tasks, start=1):
-            answers += task.result()
-            yield Progress(number, n_patients, f"{len(answers)} answers")
+    answers = yield from answers_in(folder, seeds, n_jobs)
     statement = fitted(answers, n_patients)
     write_card(folder, card.model_copy(update={"reliability": statement}))
     return statement
+
+
+def answers_in(
+    folder: Path, seeds: Sequence[int], n_jobs: int
+) -> Generator[Progress, None, list[Answer]]:
+    """Yield progress and return what agents answer on digital patients.
+
+    Parameters
+    ----------
+    folder
+        Of the pack.
+    seeds
+        Numbers of the patients.
+    n_jobs
+        Patients searched at once, in processes.
+    """
+    answers: list[Answer] = []
+    yield Progress(0, len(seeds), "searching digital patients")
+    found = results_in_order(partial(answers_of, folder), seeds, n_jobs)
+    with closing(found):
+        for number, own in enumerate(found, start=1):
+            answers += own
+            yield Progress(number, len(seeds), f"{len(answers)} answers")
+    return answers
 
 
 def fitted(answers: list[Answer], n_patients: int) -> ReliabilityStatement:
@@ -228,9 +243,3 @@ def cropped(volume: Volume, rng: np.random.Generator) -> Volume:
     affine[:3, 3] = volume.grid.to_lps_mm(first)
     i, j, k = (int(n) for n in part)
     return replace(volume, array=array, grid=VoxelGrid((i, j, k), affine))
-
-
-def _begin_worker(n_threads: int) -> None:
-    import torch
-
-    torch.set_num_threads(n_threads)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, TypeVar
 
 from napari_midrl.data.progress import Progress, finish, relayed
@@ -18,6 +16,7 @@ from napari_midrl.evaluation.pictures import picture_of
 from napari_midrl.phantom.patient import FIRST_TRAINING_SEED
 from napari_midrl.workflows.cases import FileCase, find_cases
 from napari_midrl.workflows.localize import load_localizer
+from napari_midrl.workflows.processes import results_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -196,20 +195,14 @@ def _gathered_at_once(
 ) -> Generator[Progress, None, _Gathered]:
     """Do the same with several cases at once; what is seen has the cases' order."""
     run = _Gathered()
-    n_threads = max(1, (os.cpu_count() or 1) // n_jobs)
-    # A forked process could hang on locks that torch's threads held.
-    with ProcessPoolExecutor(
-        n_jobs, get_context("spawn"), _begin_worker, (searchers, n_threads)
-    ) as workers:
-        yield Progress(0, len(cases), f"searching {n_jobs} cases at once")
-        waiting = [workers.submit(_measured_by_worker, case) for case in cases]
-        try:
-            for number, (case, task) in enumerate(zip(cases, waiting, strict=True), 1):
-                run.add(task.result())
-                yield Progress(number, len(cases), f"{case.name}: done")
-        finally:
-            for task in waiting:
-                task.cancel()
+    yield Progress(0, len(cases), f"searching {n_jobs} cases at once")
+    seen = results_in_order(
+        _measured_by_worker, cases, n_jobs, _begin_worker, searchers
+    )
+    with closing(seen):
+        for number, (case, part) in enumerate(zip(cases, seen, strict=True), 1):
+            run.add(part)
+            yield Progress(number, len(cases), f"{case.name}: done")
     return run
 
 
@@ -217,11 +210,7 @@ _of_worker: list[_Searchers] = []
 """In a worker's process, what it was started with."""
 
 
-def _begin_worker(searchers: _Searchers, n_threads: int) -> None:
-    # Torch takes seconds to import; whoever only asks for help does not pay for it.
-    import torch
-
-    torch.set_num_threads(n_threads)
+def _begin_worker(searchers: _Searchers) -> None:
     _of_worker.append(searchers)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import InputError, PackError
-from napari_midrl.io.model_store import find_pack, read_pack
+from napari_midrl.io.model_store import DENSE_ARCHITECTURE, find_pack, read_pack
 from napari_midrl.io.run_record import (
     RECORD_NAME,
     RunRecord,
@@ -164,7 +164,7 @@ def _made(
 
 def _parent(pack_name: str) -> Pack:
     pack = read_pack(find_pack(pack_name))
-    if pack.card.architecture != "midrl-dense":
+    if pack.card.architecture != DENSE_ARCHITECTURE:
         msg = f"agents of architecture {pack.card.architecture} cannot be fine-tuned"
         raise PackError(msg, pack.folder)
     return pack

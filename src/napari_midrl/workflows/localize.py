@@ -10,7 +10,13 @@ from napari_midrl.agents.dense_scales import policy_scales
 from napari_midrl.data.landmarks import LandmarkSet
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import PackError
-from napari_midrl.io.model_store import find_pack, pack_folders, read_card, read_pack
+from napari_midrl.io.model_store import (
+    DENSE_ARCHITECTURE,
+    find_pack,
+    pack_folders,
+    read_card,
+    read_pack,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -20,8 +26,6 @@ if TYPE_CHECKING:
     from napari_midrl.data.trajectory import Localization
     from napari_midrl.data.volume import Volume
     from napari_midrl.localizers.base import Localizer
-
-DENSE_ARCHITECTURE = "midrl-dense"
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 from napari_midrl.errors import PackError
 from napari_midrl.evaluation.before_after import Row, row_of_plain
 from napari_midrl.evaluation.cells import ALL
-from napari_midrl.io.model_store import pack_folders, read_card, user_packs
+from napari_midrl.io.model_store import (
+    DENSE_ARCHITECTURE,
+    pack_folders,
+    read_card,
+    user_packs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -67,7 +72,7 @@ class PackVersion:
     @property
     def reason_against(self) -> str:
         """Why it cannot be fine-tuned; empty if it can."""
-        if self.architecture == "midrl-dense":
+        if self.architecture == DENSE_ARCHITECTURE:
             return ""
         return f"Agents of architecture {self.architecture} cannot be fine-tuned."
 

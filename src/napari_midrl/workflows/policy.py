@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_midrl.data.policy import NO_POLICY
 from napari_midrl.errors import NoPolicyError
 from napari_midrl.localizers.base import ShowsPolicy
 from napari_midrl.workflows.localize import load_localizer
@@ -15,12 +16,6 @@ if TYPE_CHECKING:
     from napari_midrl.data.settings import SearchSettings
     from napari_midrl.data.volume import Volume
     from napari_midrl.localizers.base import PolicyMap
-
-NO_POLICY = (
-    "These agents decide by the last boxes they saw, so what they do depends on the "
-    "way they came and not on the place alone: there is no map of it. Agents of the "
-    "preset midrl have one."
-)
 
 
 def policy_of(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_midrl.data.progress import Progress, relayed
 from napari_midrl.errors import InputError
-from napari_midrl.io.model_store import write_pack
+from napari_midrl.io.model_store import DENSE_ARCHITECTURE, write_pack
 from napari_midrl.training.config_file import ConfigFile
 from napari_midrl.training.recipes import PublishedRecipe
 from napari_midrl.training.scalars import require_tensorboard, with_tensorboard
@@ -198,7 +198,7 @@ def _dense_agents(recipe: Recipe, run: _Run) -> Made:
     assert network is not None
     config = asdict(recipe.config)
     del config["n_landmarks"]
-    card = _card(recipe, "midrl-dense", config, recipe.landmarks)
+    card = _card(recipe, DENSE_ARCHITECTURE, config, recipe.landmarks)
     card["landmark_notes"] = recipe.landmark_notes
     if positions_mm is not None:
         card["arrangement"] = {
