@@ -18,7 +18,10 @@ from napari_midrl.io.landmarks import read_landmarks
 from napari_midrl.plugin import exports, scene
 from napari_midrl.plugin.movie import write_movie
 from napari_midrl.plugin.orientation import CORONAL, THREE_D
+from napari_midrl.plugin.preferences import Preferences
 from napari_midrl.plugin.result_table import STATE
+from napari_midrl.plugin.search_dock import SearchDock
+from napari_midrl.plugin.world import volume_layer
 from napari_midrl.plugin.writers import save_landmarks, write_points
 
 pytestmark = pytest.mark.gui
@@ -338,3 +341,16 @@ def test_letters_show_on_a_light_canvas_too(make_dock, fakes):
     assert brightness() < 0.4 < 0.7 < on_dark
     viewer.theme = "dark"
     assert brightness() == on_dark
+
+
+def test_the_dock_does_not_scroll_on_a_laptop(make_napari_viewer, fakes, qtbot):
+    """The table gives way; who is not a medical device stays in sight."""
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1200, 900)
+    data, options, _ = volume_layer(fakes.make_volume())
+    viewer.add_image(data, **options)
+    dock = SearchDock(viewer, fakes.fake_engine(), Preferences(autoplay=False))
+    viewer.window.add_dock_widget(dock, name="MIDRL: search", area="right")
+    qtbot.wait(100)
+    assert viewer.window._qt_window.height() == 900
+    assert dock.ui.verticalScrollBar().maximum() == 0

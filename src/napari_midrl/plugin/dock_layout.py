@@ -12,7 +12,7 @@ from napari_midrl.plugin.q_plot import QPlot
 from napari_midrl.plugin.result_table import ResultTable
 from napari_midrl.plugin.search_form import SearchForm
 
-WIDTH = 480
+WIDTH = 500
 SHORTCUTS = (
     ("Ctrl+Return", "run the search"),
     ("Ctrl+Space", "play or pause"),
@@ -50,8 +50,7 @@ class DockLayout(Column):
             self.save_landmarks, self.save_trajectories, self.save_movie, spacing=None
         )
         save.insertWidget(0, QLabel("Save"))
-        layout.addWidget(group("Results", self.results, save))
+        layout.addWidget(group("Results", self.results, save), 1)
         layout.addWidget(group("Replay", self.playback, self.plot))
         layout.addWidget(group("Policy: what the agents would do", self.policy))
         self.add_foot(self.shortcuts)
-        layout.addStretch(1)

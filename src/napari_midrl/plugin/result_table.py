@@ -20,6 +20,7 @@ from superqt.utils import signals_blocked
 
 from napari_midrl.data.trajectory import DOUBTFUL, SearchState
 from napari_midrl.plugin.colors import Colors, color_of
+from napari_midrl.plugin.column import take_what_is_left
 from napari_midrl.plugin.icons import color_icon
 from napari_midrl.plugin.tables import frame_box, set_tooltips, style_table
 
@@ -39,7 +40,10 @@ _HEADERS = (
 )
 STATE = len(_HEADERS) - 1
 SURE = _HEADERS.index("Sure")
-_WIDTHS = (0, 120, 38, 36, 30, 32, 56)
+_WIDTHS = (0, 122, 40, 41, 37, 34, 56)
+LEAST_HEIGHT = 84
+"""Of the table, pixels; what a window has more is its own."""
+
 _TOOLTIPS = (
     "Landmark sought, with its color everywhere in the window",
     "Position in the patient in mm, in the frame chosen above",
@@ -96,7 +100,7 @@ class ResultTable(QWidget):
         table = self.table
         rows, _ = style_table(table, _WIDTHS, row_height=21)
         table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        table.setMinimumHeight(132)
+        take_what_is_left(table, LEAST_HEIGHT)
         table.setWordWrap(True)
         rows.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
 
