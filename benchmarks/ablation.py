@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from napari_midrl.agents.dense_network import DenseQNetwork
     from napari_midrl.data.landmarks import LandmarkSet
     from napari_midrl.data.volume import Volume
-    from napari_midrl.training.views import TrainingCase
+    from napari_midrl.training.cases import TrainingCase
 
     Test = tuple[Volume, LandmarkSet]
 

@@ -61,8 +61,8 @@ if TYPE_CHECKING:
     from napari_midrl.evaluation.cells import Cell
     from napari_midrl.evaluation.findings import Finding
     from napari_midrl.localizers.base import Localizer
+    from napari_midrl.training.cases import TrainingCase
     from napari_midrl.training.published_world import Case
-    from napari_midrl.training.views import TrainingCase
 
     Result = TypeVar("Result")
     Training = Generator[Progress, None, Result]

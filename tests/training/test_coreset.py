@@ -11,6 +11,7 @@ import torch
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
 from napari_midrl.errors import PackError
 from napari_midrl.io.coreset import CORESET_NAME, coreset_bytes, read_coreset
+from napari_midrl.training.cases import Surroundings, TrainingCase
 from napari_midrl.training.coreset import (
     mean_return,
     recalled,
@@ -19,7 +20,7 @@ from napari_midrl.training.coreset import (
     with_landmarks,
 )
 from napari_midrl.training.dense_loop import DenseTrainingSettings
-from napari_midrl.training.views import Surroundings, TrainingCase, ViewSettings
+from napari_midrl.training.views import ViewSettings
 
 NAMES = ("a", "b", "c")
 

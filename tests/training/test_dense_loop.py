@@ -13,11 +13,12 @@ from napari_midrl.agents.dense_walk import walk
 from napari_midrl.data.progress import finish
 from napari_midrl.errors import InputError, TrainingError
 from napari_midrl.training import dense_loop
+from napari_midrl.training.cases import TrainingCase
 from napari_midrl.training.dense_loop import (
     DenseTrainingSettings,
     train_dense,
 )
-from napari_midrl.training.views import TrainingCase, ViewSettings, draw_view
+from napari_midrl.training.views import ViewSettings, draw_view
 
 BASE_MM = 2.0
 TINY = DenseQConfig(

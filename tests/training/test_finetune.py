@@ -13,10 +13,11 @@ from napari_midrl.errors import InputError, PackError
 from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.training import dense_loop
 from napari_midrl.training.case_views import case_of
+from napari_midrl.training.cases import TrainingCase
 from napari_midrl.training.dense_loop import DenseTrainingSettings, Past, train_dense
 from napari_midrl.training.finetune import BEST_NAME, best_in, fine_tune
 from napari_midrl.training.growing import grown
-from napari_midrl.training.views import TrainingCase, ViewSettings
+from napari_midrl.training.views import ViewSettings
 
 TINY = DenseQConfig(2, 2.0, (4, 4, 4), fine_channels=4, n_hidden=4)
 VIEWS = ViewSettings(extent_mm=((36.0,) * 3, (44.0,) * 3), whole_share=0.0)

@@ -7,13 +7,8 @@ import torch
 
 from napari_midrl.agents.dense_network import COARSEST_LEVEL
 from napari_midrl.agents.dense_scales import DETAIL, FINE
-from napari_midrl.training.views import (
-    Surroundings,
-    TrainingCase,
-    ViewSettings,
-    _Rendering,
-    draw_view,
-)
+from napari_midrl.training.cases import Surroundings, TrainingCase
+from napari_midrl.training.views import ViewSettings, _Rendering, draw_view
 
 BASE_MM = 2.0
 FIRST = torch.tensor([0])

@@ -23,10 +23,11 @@ from napari_midrl.io.model_store import read_card, read_pack
 from napari_midrl.localizers.midrl import MidrlLocalizer
 from napari_midrl.localizers.packs import localizer_of
 from napari_midrl.training import scalars
+from napari_midrl.training.cases import TrainingCase, mean_arrangement
 from napari_midrl.training.config_tables import DenseTable
 from napari_midrl.training.dense_loop import DenseTrainingSettings
 from napari_midrl.training.recipes import PublishedRecipe, Recipe
-from napari_midrl.training.views import TrainingCase, ViewSettings, mean_arrangement
+from napari_midrl.training.views import ViewSettings
 from napari_midrl.workflows import train
 from napari_midrl.workflows.train import RECIPES, config_text, train_pack
 

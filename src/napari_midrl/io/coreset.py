@@ -33,7 +33,7 @@ MAX_CASES = 256
 
 @dataclass(frozen=True, eq=False)
 class StoredCase:
-    """One case of past experience, as `training.views.TrainingCase` has it.
+    """One case of past experience, as `training.cases.TrainingCase` has it.
 
     Parameters
     ----------

@@ -17,10 +17,10 @@ from napari_midrl.errors import InputError, LandmarkFileError
 from napari_midrl.geometry.grid import axis_aligned_view
 from napari_midrl.io.images import read_image
 from napari_midrl.io.landmarks import read_landmarks
+from napari_midrl.training.cases import TrainingCase
 from napari_midrl.training.config_file import ConfigFile
 from napari_midrl.training.config_tables import DenseTable
 from napari_midrl.training.recipes import Recipe
-from napari_midrl.training.views import TrainingCase
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -12,7 +12,7 @@ import torch
 from napari_midrl.agents.working_view import sample_smoothly
 from napari_midrl.errors import InputError
 from napari_midrl.geometry.grid import VoxelGrid
-from napari_midrl.training.views import Surroundings, TrainingCase
+from napari_midrl.training.cases import Surroundings, TrainingCase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -28,8 +28,9 @@ from torch.nn import functional
 from napari_midrl.agents.dense_learning import Field, n_step_returns
 from napari_midrl.agents.dense_scales import COARSE_SCALES
 from napari_midrl.io.coreset import StoredCase
+from napari_midrl.training.cases import Surroundings, TrainingCase
 from napari_midrl.training.dense_loop import coarse_starts
-from napari_midrl.training.views import Surroundings, TrainingCase, draw_view
+from napari_midrl.training.views import draw_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
+    from napari_midrl.training.cases import TrainingCase
     from napari_midrl.training.dense_loop import DenseTrainingSettings, Past
-    from napari_midrl.training.views import TrainingCase
 
 OF_THE_RUN_ALONE = {"checkpoint_every"}
 """Settings that change nothing of what is learned."""

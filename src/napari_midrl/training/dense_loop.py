@@ -21,7 +21,7 @@ from napari_midrl.agents.layout import channels_last
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import PackError, TrainingError
 from napari_midrl.training.dense_identity import difference, identity_of
-from napari_midrl.training.views import TrainingCase, ViewSettings, draw_view
+from napari_midrl.training.views import ViewSettings, draw_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from napari_midrl.agents.dense_network import DenseQConfig, GlobalMaps, QField
     from napari_midrl.agents.dense_scales import Closeup
+    from napari_midrl.training.cases import TrainingCase
     from napari_midrl.training.views import View
 
 

@@ -17,6 +17,7 @@ from napari_midrl.phantom.patient import FIRST_TRAINING_SEED, draw_patient
 from napari_midrl.phantom.protocols import protocol_grid, whole_body_protocols
 from napari_midrl.phantom.render import patient_landmarks, tissue_map
 from napari_midrl.phantom.training_views import physical_contrast, random_contrast
+from napari_midrl.training.cases import Surroundings, TrainingCase
 from napari_midrl.training.config_file import ConfigFile, Table
 from napari_midrl.training.config_tables import (
     Count,
@@ -25,7 +26,6 @@ from napari_midrl.training.config_tables import (
     Positive,
 )
 from napari_midrl.training.recipes import Recipe
-from napari_midrl.training.views import Surroundings, TrainingCase
 
 if TYPE_CHECKING:
     from collections.abc import Generator

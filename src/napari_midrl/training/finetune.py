@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from napari_midrl.agents.dense_network import DenseQNetwork
     from napari_midrl.data.progress import Progress
+    from napari_midrl.training.cases import TrainingCase
     from napari_midrl.training.dense_loop import Past
-    from napari_midrl.training.views import TrainingCase
 
     Measure = Callable[[DenseQNetwork], Generator[Progress, None, dict[str, float]]]
 

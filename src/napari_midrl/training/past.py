@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from napari_midrl.io.coreset import StoredCase
-    from napari_midrl.training.views import TrainingCase
+    from napari_midrl.training.cases import TrainingCase
 
 N_PATIENTS = 12
 """Digital patients that are drawn again."""

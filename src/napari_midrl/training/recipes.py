@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from napari_midrl.agents.dense_network import DenseQConfig
     from napari_midrl.agents.presets import Preset
     from napari_midrl.data.progress import Progress
+    from napari_midrl.training.cases import TrainingCase
     from napari_midrl.training.config_file import ConfigFile
     from napari_midrl.training.dense_loop import DenseTrainingSettings
     from napari_midrl.training.published_world import Case
-    from napari_midrl.training.views import TrainingCase
 
 
 @dataclass(frozen=True)

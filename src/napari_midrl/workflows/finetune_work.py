@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from napari_midrl.io.coreset import StoredCase
     from napari_midrl.io.model_store import Pack
     from napari_midrl.localizers.base import Localizer
+    from napari_midrl.training.cases import TrainingCase
     from napari_midrl.training.dense_loop import DenseTrainingSettings, Past
-    from napari_midrl.training.views import TrainingCase
     from napari_midrl.workflows.cases import Case
     from napari_midrl.workflows.finetune_cases import OpenedCase, Split
     from napari_midrl.workflows.finetune_settings import FineTuneSettings

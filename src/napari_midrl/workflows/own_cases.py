@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_midrl.agents.dense_network import DenseQConfig
+    from napari_midrl.training.cases import TrainingCase
     from napari_midrl.training.config_file import ConfigFile
-    from napari_midrl.training.views import TrainingCase
     from napari_midrl.workflows.cases import FileCase
 
 

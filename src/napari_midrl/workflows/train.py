@@ -173,8 +173,8 @@ def _recipe(
 def _dense_agents(recipe: Recipe, run: _Run) -> Made:
     """Train the stages of a recipe; return the model card and the weights."""
     # Torch takes seconds to import; only those who train pay for it.
+    from napari_midrl.training.cases import mean_arrangement
     from napari_midrl.training.dense_loop import train_dense
-    from napari_midrl.training.views import mean_arrangement
 
     stages = tuple(
         # Another seed per stage, or a second stage would see the first one's views.
