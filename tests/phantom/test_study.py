@@ -173,7 +173,8 @@ def test_training_views_shift_fat_as_acquisitions_do():
     found = {}
     for name, grid in (("up", upright), ("down", VoxelGrid((9, 9, 9), coronal))):
         shifts = [
-            _drawn_fat_shift(grid, np.random.default_rng(seed)) for seed in range(500)
+            _drawn_fat_shift(grid, np.random.default_rng(seed), along_body=True)
+            for seed in range(500)
         ]
         found[name] = np.array(
             [grid.affine_lps[:3, axis] * voxels for axis, voxels in shifts]
@@ -183,3 +184,15 @@ def test_training_views_shift_fat_as_acquisitions_do():
     assert 0.65 < to_feet.mean() < 0.85
     assert -4 <= found["up"][:, 2].min() < -3.5
     assert np.abs(found["up"][:, :2]).max() <= 2
+
+
+def test_training_views_of_a_region_shift_fat_across_the_body():
+    grid = VoxelGrid((9, 9, 9), np.diag([4.0, 4.0, 4.0, 1.0]))
+    shifts = [
+        _drawn_fat_shift(grid, np.random.default_rng(seed), along_body=False)
+        for seed in range(200)
+    ]
+    assert {axis for axis, _ in shifts} == {0, 1}
+    voxels = np.array([voxels for _, voxels in shifts])
+    assert 0.45 < np.abs(voxels).max() <= 0.5
+    assert abs(voxels.mean()) < 0.05

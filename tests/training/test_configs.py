@@ -95,7 +95,7 @@ def test_patients_are_drawn_as_the_file_says():
     values = shipped_values("digital-patient")["data"]
     patients = recipe.make_cases.keywords["patients"]
     assert {key: plain(v) for key, v in patients.model_dump().items()} == values
-    assert "each in six physical and two random contrasts" in recipe.data
+    assert "each in nine physical and seven random contrasts" in recipe.data
 
 
 def changed(tmp_path, name, old, new):

@@ -70,7 +70,9 @@ def test_surroundings_are_the_case_at_twice_the_resolution(case):
 
 def test_contrasts_differ_from_one_another(case):
     images = [image[::4, ::4, ::4].float().flatten() for image in case.images]
-    assert len(images) == 6 + CONFIG.data.n_random_contrasts
+    assert (
+        len(images) == CONFIG.data.n_physical_contrasts + CONFIG.data.n_random_contrasts
+    )
     likeness = np.corrcoef(torch.stack(images).numpy())
     assert np.abs(likeness - np.eye(len(images))).max() < 0.999
 
@@ -92,11 +94,22 @@ def test_the_same_number_is_the_same_case(first):
 
 
 def test_what_is_left_out_is_gone_and_the_rest_as_it_was(first):
-    """T2w is the second of the images."""
+    """T2w is the second of the images, and the first of those that regions show."""
     without = digital_case(FIRST_TRAINING_SEED, without=frozenset({SequenceKind.T2W}))
-    assert_same(without.images, (first.images[0], *first.images[2:]))
+    again = first.regional[0]
+    kept = [n for n in range(len(first.images)) if n not in (1, again)]
+    assert_same(without.images, [first.images[n] for n in kept])
     near = first.surroundings.images
-    assert_same(without.surroundings.images, (near[0], *near[2:]))
+    assert_same(without.surroundings.images, [near[n] for n in kept])
+    assert [kept[n] for n in without.regional] == list(first.regional[1:])
+
+
+def test_regions_are_shown_in_their_own_sequences_and_in_random_contrast(first):
+    data = CONFIG.data
+    n_of_region = 1 + data.n_regional_contrasts + data.n_random_contrasts
+    assert first.regional == tuple(range(len(first.images)))[-n_of_region:]
+    # Fat of the two T2w images lies apart: along the body, and across it.
+    assert not torch.equal(first.images[1], first.images[first.regional[0]])
 
 
 def test_some_landmarks_keep_their_own_surroundings(first):

@@ -241,6 +241,7 @@ PLANNED = replace(
 
 def test_a_plan_has_its_landmark_near_the_middle_and_its_edges():
     case = blob_case((20.0, 10.0, 10.0), (40.0, 30.0, 34.0))
+    case = replace(case, regional=(0,))
     for seed in range(12):
         view = view_of(case, seed, PLANNED)
         edges = (view.high - view.low + 1) * BASE_MM
@@ -251,12 +252,27 @@ def test_a_plan_has_its_landmark_near_the_middle_and_its_edges():
         assert aside.norm() <= 1.3 * 5 * 3**0.5 + BASE_MM
 
 
-def test_a_case_without_the_landmark_of_any_plan_is_seen_otherwise():
-    seen = view_of(CENTRAL, 3, replace(PLANNED, planned=((0, 40.0, 50.0, 30.0),)))
+def test_a_plan_shows_what_a_region_is_imaged_in():
+    dark, bright = (torch.full_like(CENTRAL.images[0], gray) for gray in (0.2, 0.8))
+    case = replace(CENTRAL, images=(dark, bright, dark), regional=(1,))
+    plain = replace(PLANNED, planned=((0, 40.0, 50.0, 30.0),))
+
+    def shown(settings):
+        views = [view_of(case, seed, settings) for seed in range(30)]
+        return {bool(view._look.source.max() > 0.5) for view in views}
+
+    assert shown(plain) == {True}
+    assert shown(replace(plain, planned_share=0.0)) == {False, True}
+
+
+def test_a_case_without_the_landmark_of_any_plan_or_no_image_for_it_is_seen_otherwise():
+    case = replace(CENTRAL, regional=(0,))
+    plan = replace(PLANNED, planned=((0, 40.0, 50.0, 30.0),))
     missing = torch.full((1, 3), torch.nan)
-    targets = torch.cat([CENTRAL.targets_lps_mm, missing])
-    other = view_of(replace(CENTRAL, targets_lps_mm=targets), 3, PLANNED)
-    assert (other.high - other.low).tolist() != (seen.high - seen.low).tolist()
+    lacking = replace(case, targets_lps_mm=torch.cat([case.targets_lps_mm, missing]))
+    seen = view_of(case, 3, plan)
+    for other in (view_of(lacking, 3, PLANNED), view_of(CENTRAL, 3, plan)):
+        assert (other.high - other.low).tolist() != (seen.high - seen.low).tolist()
 
 
 def test_alike_edges_are_at_the_same_share_of_their_range():

@@ -76,6 +76,8 @@ def physical_contrast(
     kind: SequenceKind,
     field_tesla: float,
     rng: np.random.Generator,
+    *,
+    read_along_body: bool = True,
 ) -> Array:
     """Return a noise-free image by the signal equations, tissue values jittered.
 
@@ -89,6 +91,9 @@ def physical_contrast(
         1.5 or 3.
     rng
         Source of the jitter.
+    read_along_body
+        Whether fat is mostly displaced towards the feet, as in images of a whole body;
+        otherwise across it, as in images of a breast or a prostate.
 
     Returns
     -------
@@ -125,7 +130,8 @@ def physical_contrast(
             contrast, t_min=after, fat_residual=float(rng.uniform(0.1, 1))
         )
     tables = signal_tables(contrast, field_tesla, rows)
-    image = np.abs(signal_image(tissues, *tables, _drawn_fat_shift(tissues.grid, rng)))
+    shift = _drawn_fat_shift(tissues.grid, rng, along_body=read_along_body)
+    image = np.abs(signal_image(tissues, *tables, shift))
     if kind == SequenceKind.DCE_SUBTRACTION:
         before = replace(contrast, t_min=None)
         image -= np.abs(
@@ -135,15 +141,17 @@ def physical_contrast(
     return np.asarray(image, np.float32)
 
 
-def _drawn_fat_shift(grid: VoxelGrid, rng: np.random.Generator) -> tuple[int, float]:
+def _drawn_fat_shift(
+    grid: VoxelGrid, rng: np.random.Generator, *, along_body: bool
+) -> tuple[int, float]:
     """Return a chemical shift as axis and voxels; gradient echoes go without.
 
-    Mostly towards the feet, as where the long side of the image is read out, by up to
-    two pixels of the published whole-body images; sometimes less along any axis, as
-    in images of a breast or a prostate.
+    Along the body mostly towards the feet, as where the long side of the image is read
+    out, by up to two pixels of the published whole-body images, sometimes less along
+    any axis; otherwise by up to two pixels of smaller images to any side.
     """
-    long = rng.random() < 0.7
-    direction = 2 if long else int(rng.integers(3))
+    long = along_body and rng.random() < 0.7
+    direction = 2 if long else int(rng.integers(3 if along_body else 2))
     shift_mm = -rng.uniform(0, 4) if long else rng.uniform(-2, 2)
     order = np.abs(grid.affine_lps[:3, :3]).argmax(axis=0).tolist()
     axis = order.index(direction)

@@ -57,6 +57,9 @@ class TrainingCase:
         Landmarks of which nobody said whether and where they are, shape
         (n_landmarks,), bool: their agents learn nothing here. Others that are NaN are
         absent: their agents learn that there is nothing. None means all are known.
+    regional
+        Numbers of the images that views planned on a landmark show; without any, the
+        case is never seen so.
     """
 
     name: str
@@ -66,6 +69,7 @@ class TrainingCase:
     targets_lps_mm: Tensor
     surroundings: Surroundings | None = None
     unknown: Tensor | None = None
+    regional: tuple[int, ...] = ()
 
     @property
     def known(self) -> Tensor:

@@ -72,7 +72,8 @@ REGIONAL = (
     SequenceKind.ADC,
     SequenceKind.DWI,
 )
-"""Sequences of breast and prostate; here of the whole body, views cut them out."""
+"""Sequences of breast and prostate; here of the whole body, views cut them out.
+There, T2w is always shown, too."""
 
 NOTHING: frozenset[SequenceKind] = frozenset()
 
@@ -86,8 +87,8 @@ class PatientsTable(Table):
     ----------
     n_patients
         How many.
-    n_other_contrasts, n_random_contrasts
-        Images of each patient that are of `OTHERS`, and of no sequence.
+    n_other_contrasts, n_regional_contrasts, n_random_contrasts
+        Images of each patient that are of `OTHERS`, of `REGIONAL`, and of no sequence.
     grid_mm
         Voxel of a whole body.
     near_mm, near_shape
@@ -96,6 +97,7 @@ class PatientsTable(Table):
 
     n_patients: Count
     n_other_contrasts: Annotated[CountOrNone, Field(le=len(OTHERS))]
+    n_regional_contrasts: Annotated[CountOrNone, Field(le=len(REGIONAL))]
     n_random_contrasts: CountOrNone
     grid_mm: Positive
     near_mm: Positive
@@ -103,8 +105,9 @@ class PatientsTable(Table):
 
     @property
     def n_physical_contrasts(self) -> int:
-        """Images of each patient that a sequence makes; one is of a region's."""
-        return len(ALWAYS) + self.n_other_contrasts + 1
+        """Images of each patient that a sequence makes; T2w is there twice."""
+        n_chosen = self.n_other_contrasts + self.n_regional_contrasts
+        return len(ALWAYS) + n_chosen + 1
 
 
 class DigitalPatientTable(DenseTable):
@@ -159,11 +162,15 @@ def digital_case(
     whole = tissue_map(patient, grid)
     around = [_surrounding_grid(target, patients) for target in targets.tolist()]
     near = [None if part is None else tissue_map(patient, part) for part in around]
-    images, near_images = [], []
+    images: list[Tensor] = []
+    near_images: list[Tensor] = []
+    regional: list[int] = []
     contrasts = _contrasts(np.random.default_rng([seed, 1]), patients)
-    for number, (kind, contrast) in enumerate(contrasts):
+    for number, (kind, contrast, of_region) in enumerate(contrasts):
         if kind in without:
             continue
+        if of_region:
+            regional.append(len(images))
         # The same chance again makes the same contrast of every map.
         image = contrast(whole, rng=np.random.default_rng([seed, 2, number]))
         top = max(float(np.percentile(image[::2, ::2, ::2], 99.8)), 1e-6)
@@ -187,22 +194,32 @@ def digital_case(
             patients.near_mm,
             torch.tensor(np.array(origins), dtype=torch.float32),
         ),
+        regional=tuple(regional),
     )
 
 
 def _contrasts(
     rng: np.random.Generator, patients: PatientsTable
-) -> list[tuple[SequenceKind | None, Contrast]]:
-    """Return how a patient's images are made; each takes its own chance."""
+) -> list[tuple[SequenceKind | None, Contrast, bool]]:
+    """Return how a patient's images are made, and which may be of a region.
+
+    Each takes its own chance.
+    """
     others = rng.choice(len(OTHERS), patients.n_other_contrasts, replace=False)
-    kinds = [*ALWAYS, *(OTHERS[index] for index in others)]
-    kinds.append(REGIONAL[int(rng.integers(len(REGIONAL)))])
+    regional = rng.choice(len(REGIONAL), patients.n_regional_contrasts, replace=False)
+    kinds = [(kind, False) for kind in (*ALWAYS, *(OTHERS[n] for n in others))]
+    kinds += [(SequenceKind.T2W, True), *((REGIONAL[n], True) for n in regional)]
     fields_tesla = rng.choice([1.5, 3.0], len(kinds)).tolist()
-    found: list[tuple[SequenceKind | None, Contrast]] = []
-    for kind, field_tesla in zip(kinds, fields_tesla, strict=True):
-        physical = partial(physical_contrast, kind=kind, field_tesla=field_tesla)
-        found.append((kind, physical))
-    return found + [(None, random_contrast)] * patients.n_random_contrasts
+    found: list[tuple[SequenceKind | None, Contrast, bool]] = []
+    for (kind, of_region), field_tesla in zip(kinds, fields_tesla, strict=True):
+        physical = partial(
+            physical_contrast,
+            kind=kind,
+            field_tesla=field_tesla,
+            read_along_body=not of_region,
+        )
+        found.append((kind, physical, of_region))
+    return found + [(None, random_contrast, True)] * patients.n_random_contrasts
 
 
 def _surrounding_grid(
@@ -228,7 +245,9 @@ def _targets(patient: Patient) -> Tensor:
 
 
 def _in_words(n: int) -> str:
-    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+    few = ("no", "one", "two", "three", "four", "five")
+    more = ("six", "seven", "eight", "nine", "ten")
+    words = (*few, *more)
     return words[n] if n < len(words) else str(n)
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari_midrl.agents.dense_scales import Closeup
     from napari_midrl.training.cases import Surroundings, TrainingCase
 
+    _Plan = tuple[Tensor, Tensor]
+
 
 @dataclass(frozen=True)
 class ViewSettings:
@@ -56,7 +58,7 @@ class ViewSettings:
     planned_share, planned
         Share of views with one of the given fields of view: number of the landmark it
         is planned on, and its edges along L, P, S. Those of landmarks that the case
-        lacks are left out.
+        lacks are left out. Such views show one of `TrainingCase.regional`.
     planned_shift_mm
         How far the landmark may lie off the center of such a view along each axis.
     slab_share, slab_mm
@@ -340,11 +342,13 @@ def draw_view(
     generator
         Source of all randomness.
     """
-    pick = int(torch.randint(len(case.images), (), generator=generator))
+    plan = _draw_plan(case, settings, generator)
+    shown = case.regional if plan else range(len(case.images))
+    pick = shown[int(torch.randint(len(shown), (), generator=generator))]
     rendering = _draw_rendering(settings, generator)
     source = _rendered(case.images[pick], case.spacing_mm, rendering)
     extent_mm = torch.tensor(source.shape) * case.spacing_mm
-    fov_mm, center_mm = _draw_field_of_view(case, extent_mm, settings, generator)
+    fov_mm, center_mm = _draw_field_of_view(case, extent_mm, settings, plan, generator)
     inner = (fov_mm / base_mm).ceil().long()
     shape = ((inner + COARSEST_LEVEL - 1) // COARSEST_LEVEL).clamp(min=2)
     shape = shape * COARSEST_LEVEL
@@ -413,12 +417,15 @@ def _near(
 
 
 def _draw_field_of_view(
-    case: TrainingCase, extent_mm: Tensor, settings: ViewSettings, generator: Generator
+    case: TrainingCase,
+    extent_mm: Tensor,
+    settings: ViewSettings,
+    plan: _Plan | None,
+    generator: Generator,
 ) -> tuple[Tensor, Tensor]:
     """Return edges of the field of view and its center in the case, mm."""
     smallest, largest = torch.tensor(settings.extent_mm)
     middle = case.origin_lps_mm + (extent_mm - case.spacing_mm) / 2
-    plan = _draw_plan(case, settings, generator)
     if plan is not None:
         landmark_mm, edges_mm = plan
         fov = torch.minimum(edges_mm, extent_mm)
@@ -455,12 +462,14 @@ def _draw_field_of_view(
 
 def _draw_plan(
     case: TrainingCase, settings: ViewSettings, generator: Generator
-) -> tuple[Tensor, Tensor] | None:
+) -> _Plan | None:
     """Return on which landmark a view is planned, LPS mm, and its edges.
 
-    None for a view that is not planned, or if the case has no such landmark.
+    None for a view that is not planned, or if the case cannot be seen so.
     """
-    if not settings.planned_share or _uniform(generator) >= settings.planned_share:
+    if not settings.planned_share or not case.regional:
+        return None
+    if _uniform(generator) >= settings.planned_share:
         return None
     absent = case.targets_lps_mm.isnan().any(dim=-1)
     plans = [plan for plan in settings.planned if not absent[plan[0]]]
