@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--updates", type=int)
     parser.add_argument("--no-replay", action="store_true")
+    parser.add_argument("--relearn", action="store_true", help="replay as published")
     parser.add_argument("--patients", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="keep the new pack here")
@@ -62,6 +63,7 @@ def main() -> None:
             minutes=None if given.updates else given.minutes,
             n_updates=given.updates,
             replay_share=0.0 if given.no_replay else FineTuneSettings.replay_share,
+            relearns_past=given.relearn,
             seed=given.seed,
             n_patients=given.patients,
         )
@@ -77,6 +79,7 @@ def main() -> None:
             "cases": given.cases,
             "pack": given.pack,
             "replay": not given.no_replay,
+            "relearned": given.relearn,
             "seed": given.seed,
             "n_updates": done.n_updates,
             "seconds": round(seconds, 1),

@@ -111,6 +111,18 @@ def test_the_loss_is_huber_and_moves_the_online_network_alone():
     torch.testing.assert_close(online.bias.grad[0], torch.full((6,), -1 / 6))
 
 
+def test_without_a_rule_the_loss_is_to_what_the_other_expects_whatever_is_rewarded():
+    online = constant_field(1, 0, 0, 0, 0, 0)
+    other = constant_field(1.5, 0, 0, 0, 0, -0.5)
+    starts = torch.zeros(1, 1, 3)
+    losses = []
+    for target in ([8.0, 0, 0], [0, -8.0, 0]):
+        field = Field(*FAR_FROM_ANY_BORDER, torch.tensor([target]))
+        losses.append(td_loss(online, other, starts, field, SCALE, None).item())
+    # Two of six are off by a half, where Huber's loss is half the square.
+    assert losses == pytest.approx([2 * 0.5 * 0.25 / 6] * 2)
+
+
 def test_an_agent_counts_by_its_weight():
     """The first agent is nearly right, the second is off by 9."""
     zero = field_over_nothing(torch.zeros(2, 6, 1), torch.zeros(2, 6), 1)

@@ -134,12 +134,43 @@ def test_past_cases_are_drawn_by_their_weights():
 
 
 def test_every_update_says_whether_it_learned_from_the_past():
-    config = replace(TINY, n_landmarks=3)
+    start = network(replace(TINY, n_landmarks=3))
     settings = replace(QUICK, n_updates=12)
     reports = []
-    finish(train_dense(config, [noise_case()], settings, past=past()), reports.append)
+    training = train_dense(
+        start.config, [noise_case()], settings, initial=start, past=past()
+    )
+    finish(training, reports.append)
     flags = [report.metrics["is_past"] for report in reports]
     assert set(flags) == {0.0, 1.0}
+
+
+def rehearsed(mix):
+    """Return the losses of a training that sees the past alone, and how far it went."""
+    start = network(replace(TINY, n_landmarks=3))
+    reports = []
+    training = train_dense(start.config, [noise_case()], QUICK, initial=start, past=mix)
+    after, before = weights(finish(training, reports.append)), weights(start)
+    losses = [report.metrics["loss"] for report in reports]
+    # Decay shrinks what has no gradient, by a share alike for all.
+    decay = after["global_part.head_4.weight"] / before["global_part.head_4.weight"]
+    return losses, decay
+
+
+def test_what_is_remembered_is_what_the_network_expected_at_first():
+    """It has nothing to learn, then; by the rule it has."""
+    losses, changed = rehearsed(past(1.0))
+    assert max(losses) < 1e-6
+    assert changed.std() < 1e-4
+    relearned, rechanged = rehearsed(replace(past(1.0), is_relearned=True))
+    assert min(relearned) > 1e-3
+    assert rechanged.std() > 1e-3
+
+
+def test_without_an_initial_network_nothing_can_be_remembered():
+    config = replace(TINY, n_landmarks=3)
+    with pytest.raises(ValueError, match="initial"):
+        finish(train_dense(config, [noise_case()], QUICK, past=past()))
 
 
 @pytest.mark.parametrize(

@@ -78,10 +78,10 @@ def td_loss(
     starts: Tensor,
     field: Field,
     scale: Scale,
-    rule: Targets,
+    rule: Targets | None,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Return the Huber loss of n-step Q-learning at one scale.
+    """Return the Huber loss of n-step Q-learning, or of remembering, at one scale.
 
     No position is terminal: an agent at the landmark goes on, and the end rule picks
     the best position of the cycle it falls into. `terminated` therefore never cuts a
@@ -90,17 +90,27 @@ def td_loss(
     Parameters
     ----------
     online, target
-        Q-values of n agents by the trained and by the lagging network.
+        Q-values of n agents by the trained and by the lagging network; by one that is
+        to be remembered, without a rule.
     starts
         States, shape (n, n_starts, 3), base units.
     field, scale, rule
-        See there.
+        See there. Without a rule Q-values are to be what `target` says, as in dark
+        experience replay [1]_: no reward counts.
     weights
         How much each agent counts, shape (n,); None means all alike.
+
+    References
+    ----------
+    .. [1] Buzzega et al. (2020), Dark experience for general continual learning,
+       NeurIPS 33, 15920-15930.
     """
     expected = online(starts)
     with torch.no_grad():
-        returns = n_step_returns(online, target, starts, field, scale, rule)
+        if rule is None:
+            returns = target(starts)
+        else:
+            returns = n_step_returns(online, target, starts, field, scale, rule)
     if weights is None:
         return functional.smooth_l1_loss(expected, returns)
     each = functional.smooth_l1_loss(expected, returns, reduction="none")

@@ -37,7 +37,11 @@ def identity_of(
     }
     if past is not None:
         outlines = [tensor for case in past.cases for tensor in _outline(case)]
-        mixed = {"share": past.share, "view": asdict(past.view)}
+        mixed = {
+            "share": past.share,
+            "view": asdict(past.view),
+            "is_relearned": past.is_relearned,
+        }
         identity["past"] = json.dumps(mixed) + _hash_of([*outlines, past.weights])
     return identity
 

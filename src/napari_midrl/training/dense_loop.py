@@ -40,6 +40,9 @@ Watch = Callable[[int, DenseQNetwork], Generator[Progress, None, dict[str, float
 CHECKPOINT_NAME = "checkpoint.safetensors"
 MAX_LOST_UPDATES = 20
 """In a row, after which a training is given up."""
+REMEMBERED_WEIGHT = 5.0
+"""Of an update that remembers, by one that learns. What agents begin to forget is a
+small error beside what new ones have to learn, and the optimizer sees their sum."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,8 @@ def train_dense(
     initial
         Network to begin with; None means random weights.
     past
-        Experience of earlier trainings to mix in; None forgets it.
+        Experience of earlier trainings to mix in; None forgets it. What it teaches is
+        what `initial` expects there.
     watch
         Called after every update, before its checkpoint, with the count of updates
         and the averaged network; yields progress and returns more to log.
@@ -127,7 +131,12 @@ def train_dense(
     TrainingError
         If the weights no longer change, since no gradient is a finite number, or a
         checkpoint cannot be written.
+    ValueError
+        If a past is to be remembered, but there is no initial network.
     """
+    if past is not None and initial is None and not past.is_relearned:
+        msg = "only an initial network can remember a past"
+        raise ValueError(msg)
     state = _TrainingState(config, settings, initial)
     identity = identity_of(config, cases, settings, initial, past)
     if folder is not None:
@@ -172,12 +181,16 @@ class Past:
         Of the updates that learn from them, 0 to 1.
     view
         How far these views may depart from the cases.
+    is_relearned
+        Whether agents learn there by the rule, as experience replay is published
+        (docs/fine-tuning.md); otherwise what the initial network expects.
     """
 
     cases: tuple[TrainingCase, ...]
     weights: Tensor
     share: float
     view: ViewSettings
+    is_relearned: bool = False
 
     def __post_init__(self) -> None:
         if not self.cases or self.weights.shape != (len(self.cases),):
@@ -210,6 +223,7 @@ class _TrainingState:
         self.online_net = channels_last(DenseQNetwork(config))
         if initial is not None:
             self.online_net.load_state_dict(initial.state_dict())
+        self.initial_net = copy.deepcopy(self.online_net)
         self.target_net = copy.deepcopy(self.online_net)
         # A slower average of the weights is what ships; it wavers less from one
         # update to the next than the weights themselves.
@@ -231,8 +245,11 @@ class _TrainingState:
             settings.seed * 1_000_003 + self.n_done
         )
         is_past = past is not None and past.is_next(generator)
+        lesson = _Lesson(self.target_net, settings.rule)
         if past is not None and is_past:
             case, look = past.drawn(generator), past.view
+            if not past.is_relearned:
+                lesson = _Lesson(self.initial_net, None)
         else:
             case = cases[int(torch.randint(len(cases), (), generator=generator))]
             look = settings.view
@@ -244,11 +261,11 @@ class _TrainingState:
         with torch.autocast("cpu", torch.bfloat16):
             online = self.online_net.encode(view.array)
             with torch.no_grad():
-                target = self.target_net.encode(view.array)
-        coarse = _coarse_losses(online, target, view, settings, generator)
-        fine = self._fine_losses(online, target, view, generator)
+                target = lesson.judge.encode(view.array)
+        coarse = _coarse_losses(online, target, view, settings, lesson.rule, generator)
+        fine = self._fine_losses(online, target, view, lesson, generator)
         losses = [*coarse, *fine]
-        loss = torch.stack(losses).sum()
+        loss = lesson.weight * torch.stack(losses).sum()
         self.optimizer.zero_grad()
         loss.backward()
         self._step(torch.nn.utils.clip_grad_norm_(self.online_net.parameters(), 5.0))
@@ -289,6 +306,7 @@ class _TrainingState:
         online: GlobalMaps,
         target: GlobalMaps,
         view: View,
+        lesson: _Lesson,
         generator: torch.Generator,
     ) -> list[Tensor]:
         """Return the losses at the fine scales, in cubes near some landmarks."""
@@ -302,27 +320,27 @@ class _TrainingState:
         with torch.autocast("cpu", torch.bfloat16):
             trained = self.online_net.refine(fine.cubes, online.features, *place)
             with torch.no_grad():
-                lagging = self.target_net.refine(fine.cubes, target.features, *place)
-        losses = self._close_losses(trained, lagging, fine, (4.5, 2.5), generator)
+                judged = lesson.judge.refine(fine.cubes, target.features, *place)
+        fields = trained, judged
+        losses = self._close_losses(fields, lesson.rule, fine, (4.5, 2.5), generator)
         if not self.online_net.config.has_detail:
             return losses
         inner = _Closer.around(view, landmarks, DETAIL, 1.5, generator)
         place = inner.corners - fine.corners, landmarks
-        online_fine, target_fine = trained[-1].features, lagging[-1].features
+        online_fine, target_fine = trained[-1].features, judged[-1].features
         with torch.autocast("cpu", torch.bfloat16):
             trained = self.online_net.look_at_detail(inner.cubes, online_fine, *place)
             with torch.no_grad():
-                lagging = self.target_net.look_at_detail(
-                    inner.cubes, target_fine, *place
-                )
+                judged = lesson.judge.look_at_detail(inner.cubes, target_fine, *place)
+        fields = trained, judged
         return losses + self._close_losses(
-            trained, lagging, inner, (2.5, 1.25), generator
+            fields, lesson.rule, inner, (2.5, 1.25), generator
         )
 
     def _close_losses(
         self,
-        trained: tuple[QField, QField],
-        lagging: tuple[QField, QField],
+        fields: tuple[tuple[QField, QField], tuple[QField, QField]],
+        rule: Targets | None,
         closer: _Closer,
         reaches: tuple[float, float],
         generator: torch.Generator,
@@ -333,12 +351,11 @@ class _TrainingState:
         bounds = Field(torch.zeros(3), torch.full((3,), last), targets)
         losses = []
         for scale, reach, online, target in zip(
-            closer.closeup.scales, reaches, trained, lagging, strict=True
+            closer.closeup.scales, reaches, *fields, strict=True
         ):
             shape = len(targets), self.settings.n_starts, 3
             spread = torch.rand(shape, generator=generator)
             starts = (targets[:, None] + (spread * 2 - 1) * reach).clamp(0, last)
-            rule = self.settings.rule
             losses.append(td_loss(online, target, starts, bounds, scale, rule))
         return losses
 
@@ -411,6 +428,19 @@ class _TrainingState:
 
 
 @dataclass(frozen=True)
+class _Lesson:
+    """Whose Q-values those learned from build on, and the rule; None remembers them."""
+
+    judge: DenseQNetwork
+    rule: Targets | None
+
+    @property
+    def weight(self) -> float:
+        """How much an update counts."""
+        return REMEMBERED_WEIGHT if self.rule is None else 1.0
+
+
+@dataclass(frozen=True)
 class _Closer:
     """Cubes near landmarks: where they begin, what they show, what is sought there.
 
@@ -445,6 +475,7 @@ def _coarse_losses(
     target: GlobalMaps,
     view: View,
     settings: DenseTrainingSettings,
+    rule: Targets | None,
     generator: torch.Generator,
 ) -> list[Tensor]:
     """Return the losses on the maps of the whole view."""
@@ -453,13 +484,14 @@ def _coarse_losses(
     bounds = Field(view.low, view.high, targets)
     weights = torch.where(view.shows(targets), 1.0, settings.outside_weight)
     weights[targets.isnan().any(dim=-1)] = settings.absent_weight
+    if rule is None:
+        # Where agents see nothing is to be remembered, too.
+        weights[:] = 1.0
     losses = []
     for index, scale in enumerate(COARSE_SCALES):
         starts = coarse_starts(view, targets, scale.step, settings.n_starts, generator)
         pair = [maps.fields[index].only(view.known) for maps in (online, target)]
-        losses.append(
-            td_loss(pair[0], pair[1], starts, bounds, scale, settings.rule, weights)
-        )
+        losses.append(td_loss(pair[0], pair[1], starts, bounds, scale, rule, weights))
     return losses
 
 

@@ -62,8 +62,10 @@ def past_of(
     cases: Sequence[TrainingCase],
     weights: Sequence[float],
     share: float,
+    *,
+    is_relearned: bool = False,
 ) -> Past | None:
     """Return past cases as what a training mixes in; None without any."""
     if not cases or not share:
         return None
-    return Past(tuple(cases), torch.tensor(weights), share, VIEW)
+    return Past(tuple(cases), torch.tensor(weights), share, VIEW, is_relearned)

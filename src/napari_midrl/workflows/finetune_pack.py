@@ -143,6 +143,7 @@ def _settings_in_card(work: Work, plan: Plan) -> dict[str, Any]:
         "held_out": {case.name: _hashes(case) for case in work.held_out},
         "landmarks": list(work.landmarks),
         "replay_share": 0.0 if work.past is None else work.past.share,
+        "relearns_past": work.past is not None and work.past.is_relearned,
         "n_updates_planned": plan.n_updates,
         "training": asdict(training_of(work, plan.n_updates)),
     }

@@ -37,6 +37,9 @@ class FineTuneSettings:
         Instead of the minutes.
     replay_share
         Of the updates that rehearse what the pack knows; 0 forgets it.
+    relearns_past
+        Whether that is learning by reward again, as experience replay is published,
+        and not remembering what the pack expects there (`training.dense_loop.Past`).
     carries_cases
         Whether the new pack gets a small coreset of the cases it learned from, so
         that a later fine-tuning need not forget them. It then holds image data.
@@ -63,6 +66,7 @@ class FineTuneSettings:
     minutes: float | None = 20.0
     n_updates: int | None = None
     replay_share: float = 0.25
+    relearns_past: bool = False
     carries_cases: bool = True
     seed: int = 0
     n_starts: int = 16

@@ -135,7 +135,10 @@ def recall(work: Work) -> Generator[Progress, None, None]:
     if not work.settings.replay_share:
         return
     cases, weights = yield from past_cases(work.recipe, work.coreset, work.all)
-    work.past = past_of(cases, weights, work.settings.replay_share)
+    chosen = work.settings
+    work.past = past_of(
+        cases, weights, chosen.replay_share, is_relearned=chosen.relearns_past
+    )
 
 
 def grown_network(work: Work) -> DenseQNetwork:
