@@ -65,6 +65,13 @@ def test_every_artifact_has_its_share_and_size():
     assert all(a.swapped is None for a in drawn_for(t1w))
 
 
+def test_a_displacement_of_fat_can_be_chosen_and_changes_nothing_else():
+    t1w = whole_body_protocols()[0]
+    chosen = replace(t1w, fat_shift_mm=-2 * t1w.pixel_mm)
+    for drawn, fixed in zip(drawn_for(t1w)[:20], drawn_for(chosen)[:20], strict=True):
+        assert fixed == replace(drawn, fat_shift_voxels=-2.0)
+
+
 def test_only_diffusion_is_distorted():
     t2w, dwi = prostate_protocols()
     assert all(a.gas_mm == 0 for a in drawn_for(t2w)[:50])

@@ -81,6 +81,8 @@ def draw_artifacts(rng: np.random.Generator, protocol: Protocol) -> Artifacts:
     """
     low, high = np.log(FAT_SHIFT_VOXELS)
     fat_shift = float(np.exp(rng.uniform(low, high)))
+    if protocol.fat_shift_mm is not None:
+        fat_shift = protocol.fat_shift_mm / protocol.pixel_mm
     has_swap, has_ghost, has_seams = rng.random(3) < (
         SWAP_SHARE,
         GHOST_SHARE,

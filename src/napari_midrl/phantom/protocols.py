@@ -61,6 +61,9 @@ class Protocol:
         Share of k-space acquired along the phase direction.
     n_stations
         Table positions put together along S.
+    fat_shift_mm
+        Chemical shift of a spin echo along the readout: to the feet in coronal images,
+        to the left in axial ones; None draws it.
     """
 
     region: Region
@@ -73,6 +76,7 @@ class Protocol:
     snr: float = 40.0
     phase_share: float = 0.8
     n_stations: int = 1
+    fat_shift_mm: float | None = None
 
 
 def whole_body_protocols(*, quick: bool = False) -> tuple[Protocol, ...]:
