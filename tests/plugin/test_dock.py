@@ -130,10 +130,16 @@ def test_boxes_of_many_agents_move_as_those_of_few(searched, monkeypatch):
     starts.setCurrentIndex(starts.count() - 1)
     starts.setCurrentIndex(0)
     boxes = viewer.layers["fields of view"]
+    drawn, needless = [], []
+    boxes.events.set_data.connect(lambda: drawn.append(dock.replay.player.frame))
+    boxes.events.thumbnail.connect(needless.append)
+    boxes.events.data.connect(needless.append)
     for frame in (3, 9):
         dock.replay.player.set_frame(frame)
         at_frame = stepped[stepped[:, 0, 0] == frame][..., 1:]
         np.testing.assert_allclose(boxes.data, at_frame, atol=1e-3)
+    assert drawn == [3, 9]
+    assert not needless
     dock.ui.playback.boxes.setChecked(False)
     dock.replay.player.set_frame(4)
     dock.ui.playback.boxes.setChecked(True)

@@ -154,7 +154,7 @@ class LiveSearch:
         data = np.stack([world_zyx_mm(begin), world_zyx_mm(along)], axis=-2)
         data = data.reshape(-1, 2, 3)
         if self._boxes is not None:
-            self._boxes.data = data
+            move_lines(self._boxes, data)
             return
         self._boxes = Vectors(
             data,
@@ -176,7 +176,7 @@ class LiveSearch:
         data = np.stack([way[:, :-1], np.diff(way, axis=1)], axis=-2)
         data = data.reshape(-1, 2, 3)
         if self._trails is not None:
-            self._trails.data = data
+            move_lines(self._trails, data)
             return
         edge_color = np.repeat(self._colors[:, None], MOST_LIVE_TRAIL - 1, axis=1)
         edge_color[..., 3] = np.linspace(0.1, 1.0, MOST_LIVE_TRAIL - 1)
@@ -264,7 +264,7 @@ class ReplayScene:
             self._viewer.dims.set_current_step(0, frame)
         self._on_moved()
         if self._boxes.ndim == 3 and self._boxes.visible:
-            self._boxes.data = self._boxes_at(frame)
+            move_lines(self._boxes, self._boxes_at(frame))
 
     def close(self) -> None:
         """Take the layers away."""
@@ -374,6 +374,17 @@ def line_width_mm(viewer: napari.viewer.Viewer) -> float:
         if isinstance(layer, Image)
     ]
     return float(max(sizes, default=LINES_ACROSS) / LINES_ACROSS)
+
+
+def move_lines(layer: Vectors, lines: npt.NDArray[np.float64]) -> None:
+    """Draw the lines of a layer, as many as it has, somewhere else.
+
+    Were they set as new data, napari would draw a thumbnail, which for lines is black,
+    and measure all layers of the viewer once more: with the 1728 lines of 144 boxes,
+    that takes longer than everything else of a frame.
+    """
+    layer.data[:] = lines
+    layer.refresh(thumbnail=False, highlight=False)
 
 
 def add_quietly(viewer: napari.viewer.Viewer, layer: Layer) -> None:
