@@ -79,6 +79,7 @@ def measure(n_steps: int, n_frames: int, views=tuple(VIEWS)) -> list[dict[str, o
             scene = ReplayScene(
                 viewer, playback, colors, ReplayOptions(start=start, boxes=boxes)
             )
+            scene.add()
             show_standard_view(viewer, view)
             QApplication.processEvents()
             rows.append(_times(viewer, scene, view.name, title, n_frames))

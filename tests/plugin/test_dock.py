@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
 
 from napari_midrl.data.landmarks import LandmarkSource
@@ -158,6 +158,42 @@ def test_cancel_frees_the_window_within_half_a_second(make_dock, qtbot, fakes):
     assert dock.ui.form.run_button.isEnabled()
     assert task.wait(5)
     assert not any("searching" in layer.name for layer in viewer.layers)
+
+
+def test_between_two_layers_of_a_result_the_window_works(make_dock, qtbot):
+    viewer, dock = make_dock()
+    turns, at = [], {}
+    clock = QTimer(dock)
+    clock.timeout.connect(lambda: turns.append(0))
+    clock.start(0)
+    viewer.layers.events.inserted.connect(
+        lambda event: at.update({event.value.name: len(turns)})
+    )
+    dock.run()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
+    clock.stop()
+    own = ("trails", "fields of view", "agents", "landmarks (fake 1.0)")
+    assert len({at[name] for name in own}) == len(own)
+
+
+def test_a_result_is_cancelled_whole(make_dock, qtbot):
+    """It is shown in portions, and half of it would be worse than nothing."""
+    viewer, dock = make_dock()
+    before = list(viewer.layers)
+
+    def cancel_soon(event):
+        if event.value.name == "fields of view":
+            QTimer.singleShot(0, dock.cancel)
+
+    viewer.layers.events.inserted.connect(cancel_soon)
+    dock.run()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
+    qtbot.wait(100)
+    assert dock.ui.form.status.text() == "Cancelled."
+    assert dock.found is None
+    assert list(viewer.layers) == before
+    assert not dock.ui.results.value()
+    assert dock.ui.form.run_button.isEnabled()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 Qt's own worker classes fall short here. They swallow `RuntimeError`, which is how
 torch says that memory ran out, and they queue every report, so a fast task drowns a
-slow window. `BackgroundTask` passes all errors on and drops reports nobody can see.
+slow window. `BackgroundTask` passes all errors on and drops reports nobody can see, and
+what is to be shown in the end may come in portions, between which the window draws.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_midrl.plugin.turns import Turns
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from napari_midrl.data.progress import Progress
+    from napari_midrl.plugin.turns import Portions
 
 LEAST_INTERVAL_S = 0.04
 """Reports closer than this are dropped, except for the newest."""
@@ -42,8 +46,9 @@ class BackgroundTask:
     owner
         The task is stopped when this is destroyed.
     on_report, on_return, on_error, on_end
-        Called in the thread of the window. `on_end` comes last, unless the task was
-        stopped: after `stop` nothing is called any more.
+        Called in the thread of the window. `on_return` may be a generator; `Turns` then
+        does its portions. `on_end` comes last, unless the task was stopped: after
+        `stop` nothing is called any more.
     """
 
     def __init__(
@@ -52,7 +57,7 @@ class BackgroundTask:
         owner: QObject,
         *,
         on_report: Callable[[Any], None],
-        on_return: Callable[[Any], None],
+        on_return: Callable[[Any], Portions | None],
         on_error: Callable[[Exception], None],
         on_end: Callable[[], None],
     ) -> None:
@@ -66,7 +71,9 @@ class BackgroundTask:
         self._on_destroyed = lambda *_: stopped.set()
         owner.destroyed.connect(self._on_destroyed)
         self._handlers = (on_report, on_return, on_error, on_end)
+        self._portions: Portions | None = None
         self._signals = _Signals()
+        self._turns = Turns(self._signals)
         self._signals.reported.connect(self._on_reported)
         self._signals.returned.connect(self._on_returned)
         self._signals.failed.connect(self._on_failed)
@@ -82,6 +89,7 @@ class BackgroundTask:
     def stop(self) -> None:
         """Let go of the task at once; its thread ends at the task's next report."""
         self._stopped.set()
+        self._turns.stop()
         self._leave_owner()
 
     def wait(self, seconds: float) -> bool:
@@ -134,7 +142,7 @@ class BackgroundTask:
 
     def _on_returned(self, value: object) -> None:
         if not self._stopped.is_set():
-            self._handlers[1](value)
+            self._portions = self._handlers[1](value)
 
     def _on_failed(self, error: Exception) -> None:
         if not self._stopped.is_set():
@@ -149,6 +157,13 @@ class BackgroundTask:
                 owner.destroyed.disconnect(self._on_destroyed)
 
     def _on_ended(self) -> None:
+        portions, self._portions = self._portions, None
+        if portions is None:
+            self._end()
+        elif not self._stopped.is_set():
+            self._turns.start(portions, then=self._end)
+
+    def _end(self) -> None:
         self._leave_owner()
         if not self._stopped.is_set():
             self._handlers[3]()

@@ -6,6 +6,7 @@ Opening the dock must not import torch; searching does, in its own thread.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -87,7 +88,13 @@ def _locate(
 ) -> Generator[Any, None, Localization]:
     from napari_midrl.workflows.localize import locate
 
-    return (yield from locate(volume, pack, settings))
+    # napari imports it for the first layer of points. In the thread of the window, that
+    # would take a second.
+    import_module("pandas")
+    found = yield from locate(volume, pack, settings)
+    # Landmarks name their image; the volume remembers what is computed here.
+    _ = volume.content_hash
+    return found
 
 
 def _load_study(paths: Sequence[Path]) -> Generator[Progress, None, Study]:

@@ -12,13 +12,22 @@ if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Layer
 
+    from napari_midrl.plugin.turns import Portions
+
 
 def remove_layers(viewer: napari.viewer.Viewer, layers: Iterable[Layer | None]) -> None:
     """Remove those of the layers that are in the viewer."""
-    with _quick_collection():
-        for layer in layers:
-            if layer is not None and layer in viewer.layers:
+    for _ in removing(viewer, layers):
+        pass
+
+
+def removing(viewer: napari.viewer.Viewer, layers: Iterable[Layer | None]) -> Portions:
+    """Remove those of the layers that are in the viewer, one by one."""
+    for layer in layers:
+        if layer is not None and layer in viewer.layers:
+            with _quick_collection():
                 viewer.layers.remove(layer)
+            yield
 
 
 @contextmanager

@@ -8,17 +8,20 @@ from qtpy.QtCore import QObject
 
 from napari_midrl.data.playback import Playback, playback_of
 from napari_midrl.plugin.player import Player
+from napari_midrl.plugin.removal import remove_layers
 from napari_midrl.plugin.scene import ReplayScene
 from napari_midrl.plugin.views import jump_to
 
 if TYPE_CHECKING:
     import napari.viewer
+    from napari.layers import Layer
 
     from napari_midrl.data.trajectory import Localization
     from napari_midrl.plugin.colors import Colors
     from napari_midrl.plugin.planes import OrthoPlanes
     from napari_midrl.plugin.playback_bar import PlaybackBar
     from napari_midrl.plugin.q_plot import QPlot
+    from napari_midrl.plugin.turns import Portions
 
 
 class Replay(QObject):
@@ -71,9 +74,9 @@ class Replay(QObject):
         """The layers of the replay, if there is one."""
         return self._scene
 
-    def show(self, found: Localization, colors: Colors) -> None:
-        """Take the walks of a finished search, at the last frame."""
-        self.clear()
+    def showing(self, found: Localization, colors: Colors) -> Portions:
+        """Take the walks of a finished search, at the last frame, layer by layer."""
+        remove_layers(self._viewer, self.let_go())
         if not found.trajectories:
             return
         playback = playback_of(found.trajectories)
@@ -83,18 +86,22 @@ class Replay(QObject):
         options = self._bar.options()
         self._scene = ReplayScene(self._viewer, playback, colors, options)
         self._plot.set_value(playback, options.start, colors)
-        self.player.set_frame(playback.n_frames - 1)
+        yield
+        last = playback.n_frames - 1
+        for _ in self._scene.adding():
+            yield
+            self.player.set_frame(last)
 
-    def clear(self) -> None:
-        """Forget the search and take its layers away."""
+    def let_go(self) -> tuple[Layer, ...]:
+        """Forget the search, and return its layers that are still in the viewer."""
         self.player.set_n_frames(0)
         self._bar.set_replay(0, (), ())
         self._plot.set_value(None, None, {})
-        if self._scene is not None:
-            self._scene.close()
+        layers = () if self._scene is None else self._scene.let_go()
         self._scene = None
         self.playback = None
         self._followed = ""
+        return layers
 
     def follow(self, landmark: str) -> None:
         """Keep the slices on the agent of a landmark; empty follows nobody."""

@@ -22,7 +22,7 @@ from napari_midrl.plugin.layers import (
     boxes_layer,
     trails_layer,
 )
-from napari_midrl.plugin.removal import remove_layers
+from napari_midrl.plugin.removal import remove_layers, removing
 from napari_midrl.plugin.world import AXIS_LABELS, METADATA_KEY, UNITS, world_zyx_mm
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from napari_midrl.data.playback import Playback
     from napari_midrl.data.progress import SearchProgress
+    from napari_midrl.plugin.turns import Portions
 
 LEAST_TRAIL_INTERVAL_S = 0.25
 MOST_LIVE_TRAIL = 60
@@ -107,19 +108,21 @@ class LiveSearch:
             self._history.clear()
         self._done = report.done
         self._count_still(positions)
-        self._show_agents(positions)
-        # One box per landmark: those of all starts would hide the anatomy.
-        self._show_boxes(positions[:, 0], np.asarray(report.box_sizes_mm)[:, 0])
         self._history.append(world_zyx_mm(positions[:, 0]))
+        # A layer more with each report: all at once would keep the window too long.
+        has_agents, has_boxes = self._agents is not None, self._boxes is not None
+        self._show_agents(positions)
+        if has_agents:
+            # One box per landmark: those of all starts would hide the anatomy.
+            self._show_boxes(positions[:, 0], np.asarray(report.box_sizes_mm)[:, 0])
         now = time.monotonic()
-        if now - self._trail_time >= LEAST_TRAIL_INTERVAL_S:
+        if has_boxes and now - self._trail_time >= LEAST_TRAIL_INTERVAL_S:
             self._trail_time = now
             self._show_trails()
 
-    def close(self) -> None:
-        """Take the live layers away."""
-        remove_layers(self._viewer, (self._agents, self._boxes, self._trails))
-        self._agents = self._boxes = self._trails = None
+    def closing(self) -> Portions:
+        """Take the live layers away, one by one."""
+        return removing(self._viewer, (self._agents, self._boxes, self._trails))
 
     def _count_still(self, positions: npt.NDArray[np.float64]) -> None:
         if self._last is None or self._n_still is None:
@@ -195,7 +198,8 @@ class LiveSearch:
 class ReplayScene:
     """The layers of a finished search: agents, fields of view, trails.
 
-    A layer the user has removed stays removed until the next search.
+    They are in the viewer from `add` or `adding` on. A layer the user has removed stays
+    removed until the next search.
 
     Parameters
     ----------
@@ -229,16 +233,27 @@ class ReplayScene:
         self._agents = Points(**_merged(agents_layer(playback, agents, colors)))
         self._boxes = self._make_boxes(agents)
         self._trails = self._make_trails(agents)
-        for layer in (self._trails, self._boxes, self._agents):
-            if label:
-                layer.name = f"{layer.name} ({label})"
-            add_quietly(viewer, layer)
         self._boxes.visible = options.boxes
         self._trails.visible = options.trails
+        if label:
+            for layer in (self._trails, self._boxes, self._agents):
+                layer.name = f"{layer.name} ({label})"
         viewer.dims.events.ndisplay.connect(self._on_slicing)
         viewer.dims.events.order.connect(self._on_slicing)
         viewer.dims.events.point.connect(self._on_moved)
         self._on_moved()
+
+    def adding(self) -> Portions:
+        """Add its layers one by one: between two of them the window can draw."""
+        for own in ("_trails", "_boxes", "_agents"):
+            add_quietly(self._viewer, getattr(self, own))
+            self._on_moved()
+            yield
+
+    def add(self) -> None:
+        """Add its layers at once."""
+        for _ in self.adding():
+            pass
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -268,10 +283,14 @@ class ReplayScene:
 
     def close(self) -> None:
         """Take the layers away."""
+        remove_layers(self._viewer, self.let_go())
+
+    def let_go(self) -> tuple[Layer, ...]:
+        """Leave the viewer alone, and return the layers that are still in it."""
         self._viewer.dims.events.ndisplay.disconnect(self._on_slicing)
         self._viewer.dims.events.order.disconnect(self._on_slicing)
         self._viewer.dims.events.point.disconnect(self._on_moved)
-        remove_layers(self._viewer, self.layers)
+        return self.layers
 
     def _on_slicing(self, event: object = None) -> None:
         """Draw edges in space and outlines on slices."""

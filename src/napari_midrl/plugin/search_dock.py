@@ -26,6 +26,7 @@ from napari_midrl.plugin.exports import (
     export_trajectories,
 )
 from napari_midrl.plugin.layers import landmarks_layer, show_points
+from napari_midrl.plugin.legend import Legend
 from napari_midrl.plugin.movie import movie_frames, write_movie
 from napari_midrl.plugin.orientation import STANDARD_VIEWS, StandardView
 from napari_midrl.plugin.pack_news import news
@@ -37,7 +38,7 @@ from napari_midrl.plugin.preferences import (
     load_preferences,
 )
 from napari_midrl.plugin.readers import study_layers
-from napari_midrl.plugin.removal import remove_layers
+from napari_midrl.plugin.removal import removing
 from napari_midrl.plugin.replay import Replay
 from napari_midrl.plugin.result_rows import (
     SEARCHING,
@@ -49,9 +50,9 @@ from napari_midrl.plugin.result_rows import (
 from napari_midrl.plugin.saving_task import SavingTask
 from napari_midrl.plugin.scene import LiveSearch
 from napari_midrl.plugin.surroundings import borrow
+from napari_midrl.plugin.turns import Turns
 from napari_midrl.plugin.views import (
     SLAB_MM,
-    Legend,
     jump_to,
     set_slab,
     show_standard_view,
@@ -63,13 +64,14 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     import napari.viewer
-    from napari.layers import Image, Points
+    from napari.layers import Image, Layer, Points
 
     from napari_midrl.data.landmarks import LandmarkSet
     from napari_midrl.data.study import Study
     from napari_midrl.data.trajectory import Localization
     from napari_midrl.data.volume import Volume
     from napari_midrl.geometry.grid import VoxelGrid
+    from napari_midrl.plugin.turns import Portions
 
 SAVE_LANDMARKS = "As a table (LPS mm), 3D Slicer markups, or fcsv; asks first."
 SAVE_TRAJECTORIES = "Every step of every agent as a table: position, action, Q-values."
@@ -111,7 +113,7 @@ class SearchDock(Dock):
         self.fill_with(self.ui)
         self._surroundings = borrow(napari_viewer)
         self._planes = self._surroundings.planes
-        self._legend = Legend(napari_viewer)
+        self._legend = Legend(napari_viewer, self)
         self._volumes = VolumeLayers(napari_viewer, self._on_volumes_changed)
         self.replay = Replay(
             napari_viewer, self.ui.playback, self.ui.plot, self._planes, self
@@ -125,6 +127,7 @@ class SearchDock(Dock):
             self,
         )
         self._movie = SavingTask(self)
+        self._removal = Turns(self)
         self._connect()
         self._show_preferences()
         self._show_packs()
@@ -318,12 +321,22 @@ class SearchDock(Dock):
             )
             self.ui.results.set_value(rows, self._colors)
 
-    def _on_found(self, found: Localization) -> None:
-        self._end_live()
-        self.found = found
-        self._show_results(found)
-        self.replay.show(found, self._colors)
-        self._show_landmarks(found)
+    def _on_found(self, found: Localization) -> Portions:
+        """Show it all, in portions: between two of them the window can draw."""
+        try:
+            if self._live is not None:
+                yield from self._live.closing()
+                self._live = None
+            self._removal.finish()
+            self.found = found
+            self._show_results(found)
+            yield from self.replay.showing(found, self._colors)
+            self._show_landmarks(found)
+            yield
+        except GeneratorExit:
+            # Half of it is worse than nothing.
+            self._forget_search()
+            raise
         n_found = sum(r.position_lps_mm is not None for r in found.results)
         turned = (
             f" The volume was turned by {found.turned_degrees:.0f}° for the search."
@@ -386,12 +399,13 @@ class SearchDock(Dock):
 
     def _end_live(self) -> None:
         if self._live is not None:
-            self._live.close()
+            for _ in self._live.closing():
+                pass
             self._live = None
 
     def _forget_search(self) -> None:
         """Take the last search away; landmarks the user has corrected stay."""
-        self.replay.clear()
+        gone: list[Layer] = [*self.replay.let_go()]
         self.ui.results.set_value((), {})
         self.found = None
         layer = self._landmark_layer
@@ -399,7 +413,8 @@ class SearchDock(Dock):
         if layer is not None and layer in self._viewer.layers:
             data, options, _ = layer.as_layer_data_tuple()
             if not is_edited(data, options):
-                remove_layers(self._viewer, (layer,))
+                gone.append(layer)
+        self._removal.start(removing(self._viewer, gone))
 
     def _show_landmarks(self, found: Localization) -> None:
         from napari_midrl.workflows.localize import as_landmarks
@@ -549,12 +564,15 @@ class SearchDock(Dock):
     def let_go(self) -> None:
         """Let go of a running task; the window closes."""
         self.cancel()
+        self._removal.finish()
+        self._legend.clear()
         self.policy.let_go()
         self.replay.player.pause()
 
     def close_all(self) -> None:
         """Stop everything and leave the viewer as one would expect without the dock."""
         self.cancel()
+        self._removal.finish()
         news.changed.disconnect(self._on_pack_news)
         self.replay.close()
         self.policy.close()

@@ -189,6 +189,8 @@ class SideBySide:
             )
             for label, playback in playbacks.items()
         )
+        for scene in self._scenes:
+            scene.add()
 
     def _truth_layer(self, truth: LandmarkSet, colors: Colors) -> Points:
         placed = [m for m in truth if m.position_lps_mm is not None]

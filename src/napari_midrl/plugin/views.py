@@ -8,7 +8,6 @@ import numpy as np
 from napari.components.overlays import TextOverlay
 from napari.layers import Image
 
-from napari_midrl.plugin.colors import Colors, color_of
 from napari_midrl.plugin.orientation import (
     StandardView,
     edge_letters_2d,
@@ -18,8 +17,6 @@ from napari_midrl.plugin.themes import is_light
 from napari_midrl.plugin.world import world_zyx_mm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import napari.viewer
     import numpy.typing as npt
     from napari.layers import Layer
@@ -193,45 +190,3 @@ class PatientLetters:
         self._viewer.events.theme.disconnect(self._on_theme)
         for edge in _EDGES:
             self._viewer.canvas.overlays.pop(f"midrl_{edge}", None)
-
-
-MOST_LISTED = 16
-"""Landmarks in a legend; more would cover the image, and the dock lists them too."""
-
-
-class Legend:
-    """Names of the landmarks in their colors, in the corner of the canvas.
-
-    Parameters
-    ----------
-    viewer
-        The viewer.
-    """
-
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        self._viewer = viewer
-        self._keys: list[str] = []
-
-    def show(self, names: Sequence[str], colors: Colors) -> None:
-        """List these landmarks, replacing the ones before; too many are not listed."""
-        self.clear()
-        if len(names) > MOST_LISTED:
-            return
-        # A fresh dictionary key each, so that napari makes a fresh visual.
-        for n, name in enumerate(names):
-            key = f"midrl_legend_{n}"
-            self._viewer.canvas.overlays[key] = TextOverlay(
-                text=f"\N{BLACK CIRCLE} {name}",
-                position="top_left",
-                font_size=9,
-                color=color_of(colors, name),
-                box=False,
-                visible=True,
-            )
-            self._keys.append(key)
-
-    def clear(self) -> None:
-        """Take the legend off the canvas."""
-        for key in self._keys:
-            self._viewer.canvas.overlays.pop(key, None)
-        self._keys = []
