@@ -121,6 +121,20 @@ def test_all_starts_trails_boxes_and_following_can_be_chosen(searched):
     )
 
 
+def test_hidden_boxes_stay_hidden_in_3d(make_dock, qtbot):
+    viewer, dock = make_dock()
+    dock.show_view(THREE_D)
+    bar = dock.ui.playback
+    bar.boxes.setChecked(False)
+    dock.run()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
+    assert not viewer.layers["fields of view"].visible
+    bar.starts.setCurrentIndex(bar.starts.count() - 1)
+    assert not viewer.layers["fields of view"].visible
+    bar.boxes.setChecked(True)
+    assert viewer.layers["fields of view"].visible
+
+
 def test_boxes_of_many_agents_move_as_those_of_few(searched, monkeypatch):
     """Too many for a layer with steps, they are redrawn for each frame."""
     viewer, dock = searched

@@ -233,8 +233,6 @@ class ReplayScene:
         self._agents = Points(**_merged(agents_layer(playback, agents, colors)))
         self._boxes = self._make_boxes(agents)
         self._trails = self._make_trails(agents)
-        self._boxes.visible = options.boxes
-        self._trails.visible = options.trails
         if label:
             for layer in (self._trails, self._boxes, self._agents):
                 layer.name = f"{layer.name} ({label})"
@@ -246,7 +244,12 @@ class ReplayScene:
     def adding(self) -> Portions:
         """Add its layers one by one: between two of them the window can draw."""
         for own in ("_trails", "_boxes", "_agents"):
-            add_quietly(self._viewer, getattr(self, own))
+            layer = getattr(self, own)
+            # napari 0.9 cannot add hidden lines to a view in 3D.
+            layer.visible = True
+            add_quietly(self._viewer, layer)
+            chosen = {"_trails": self._options.trails, "_boxes": self._options.boxes}
+            layer.visible = chosen.get(own, True)
             self._on_moved()
             yield
 
@@ -366,13 +369,14 @@ class ReplayScene:
         step = self._viewer.dims.current_step
         for name, layer in fresh.items():
             old = getattr(self, name)
-            layer.visible = old.visible
             layer.opacity = old.opacity
             if old in self._viewer.layers:
                 index = self._viewer.layers.index(old)
                 self._viewer.layers.insert(index, layer)
                 remove_layers(self._viewer, (old,))
                 layer.name = old.name
+            # Not before: napari 0.9 cannot add hidden lines to a view in 3D.
+            layer.visible = old.visible
             setattr(self, name, layer)
         self._viewer.dims.current_step = step
 
