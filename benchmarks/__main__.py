@@ -27,6 +27,7 @@ from benchmarks.speed import (
     learning,
     machine,
     memory,
+    stalls,
     start_up,
     step_by_step,
 )
@@ -63,6 +64,7 @@ class Parts:
             "step-by-step": step_by_step.measure,
             "memory": memory.measure,
             "growth": growth.measure,
+            "stalls": stalls.measure,
         }
         others = {
             "training": learning.measure,

@@ -37,6 +37,8 @@ class Effort:
         Voxels of the volume whose search is measured for memory.
     playback_steps, playback_frames, playback_views
         Length of the replay, frames that are timed, and how it is looked at.
+    n_stall_searches
+        Searches in which the window is watched, one after another.
     n_updates, n_patients, patient_mm
         Of the training; voxel in which patients are drawn.
     growth_scales, growth_shares, growth_starts, growth_landmarks
@@ -55,6 +57,7 @@ class Effort:
     playback_steps: int = 200
     playback_frames: int = 12
     playback_views: tuple[str, ...] = ("3D", "Axial")
+    n_stall_searches: int = 4
     n_updates: int = 12
     n_patients: int = 2
     patient_mm: float = 4.0
@@ -77,6 +80,7 @@ QUICK = Effort(
     playback_steps=10,
     playback_frames=1,
     playback_views=("3D",),
+    n_stall_searches=1,
     n_updates=1,
     n_patients=1,
     patient_mm=16.0,

@@ -33,6 +33,8 @@ ROWS = (
     Row("peak_gib_512_float32", "the same, float32", "GiB", "< 4"),
     Row("seconds_512", "that search of int16", "s"),
     Row("frame_update_ms", "frame of a replay, 6 agents x 24 starts", "ms", "< 30"),
+    Row("longest_stall_ms", "window stands still in a search", "ms", "< 150"),
+    Row("first_stall_ms", "the same, in the first search of a session", "ms"),
     Row("start_up_python_s", "starting Python", "s"),
     Row("start_up_import_s", "and importing the package", "s"),
     Row("start_up_version_s", "midrl --version", "s"),

@@ -163,7 +163,7 @@ def measured(tmp_path_factory):
 
 
 def test_a_quick_run_has_every_number_of_its_parts(measured):
-    others = ("peak_gib", "seconds_512", "frame_", "start_up")
+    others = ("peak_gib", "seconds_512", "frame_", "start_up", "longest_", "first_")
     wanted = {row.key for row in ROWS if not row.key.startswith(others)}
     assert wanted <= set(measured)
     assert measured["quick"]
@@ -188,11 +188,14 @@ def test_the_parts_of_a_search_add_up_to_it(measured):
 @pytest.mark.slow
 def test_a_quick_run_measures_what_needs_further_processes(tmp_path):
     out = tmp_path / "speed.json"
-    parts = [p for part in ("memory", "start-up") for p in ("--only", part)]
+    names = ("memory", "start-up", "stalls")
+    parts = [word for name in names for word in ("--only", name)]
     assert main(["--quick", "--json", str(out), *parts]) == 0
     found = json.loads(out.read_text())
     assert 0 < found["peak_gib_512"] < 4
     assert found["start_up_python_s"] > 0
+    # A timer of 5 ms cannot come sooner.
+    assert min(found["longest_stall_ms"], found["first_stall_ms"]) >= 5
 
 
 def test_a_part_that_fails_does_not_take_the_others_along(
