@@ -171,7 +171,11 @@ def test_cancel_frees_the_window_within_half_a_second(make_dock, qtbot, fakes):
     assert time.monotonic() - began < 0.5
     assert dock.ui.form.run_button.isEnabled()
     assert task.wait(5)
-    assert not any("searching" in layer.name for layer in viewer.layers)
+
+    def has_nothing_live():
+        return not any("searching" in layer.name for layer in viewer.layers)
+
+    qtbot.waitUntil(has_nothing_live, timeout=10_000)
 
 
 def test_between_two_layers_of_a_result_the_window_works(make_dock, qtbot):

@@ -13,9 +13,10 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_midrl.plugin.turns import Turns
+from napari_midrl.plugin.garbage import full_collections_postponed
+from napari_midrl.plugin.turns import PAUSE_MS, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -100,7 +101,8 @@ class BackgroundTask:
     def _work(self) -> None:
         """Drive the generator; runs in the thread."""
         try:
-            returned = self._drive()
+            with full_collections_postponed():
+                returned = self._drive()
         # Every error has to reach the user, whatever library raised it.
         except Exception as error:  # noqa: BLE001
             self._emit("failed", error)
@@ -138,7 +140,8 @@ class BackgroundTask:
     def _on_reported(self, report: object) -> None:
         if not self._stopped.is_set():
             self._handlers[0](report)
-        self._seen.set()
+        # Not at once: the next report would be shown before the window reads a key.
+        QTimer.singleShot(PAUSE_MS, self._seen.set)
 
     def _on_returned(self, value: object) -> None:
         if not self._stopped.is_set():

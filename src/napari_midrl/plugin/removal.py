@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from napari_midrl.plugin.garbage import quick_collection
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     import napari.viewer
     from napari.layers import Layer
@@ -25,21 +25,7 @@ def removing(viewer: napari.viewer.Viewer, layers: Iterable[Layer | None]) -> Po
     """Remove those of the layers that are in the viewer, one by one."""
     for layer in layers:
         if layer is not None and layer in viewer.layers:
-            with _quick_collection():
+            # napari 0.9 collects garbage after every layer it removes.
+            with quick_collection():
                 viewer.layers.remove(layer)
             yield
-
-
-@contextmanager
-def _quick_collection() -> Iterator[None]:
-    """Spare the garbage collector what was there before.
-
-    napari 0.9 collects garbage after every layer it removes. With torch loaded that is
-    a quarter of a second for each, in which the window stands still. What is frozen
-    here is collected later, as usual.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

@@ -399,8 +399,7 @@ class SearchDock(Dock):
 
     def _end_live(self) -> None:
         if self._live is not None:
-            for _ in self._live.closing():
-                pass
+            self._removal.start(self._live.closing())
             self._live = None
 
     def _forget_search(self) -> None:

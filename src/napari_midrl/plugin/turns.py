@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     """Does a part of the work until each of its yields."""
 
 
+PAUSE_MS = 20
+"""Between two portions: with none, the window would draw, and read no key."""
+
+
 class Turns(QObject):
     """Does one portion in each turn of the window's event loop.
 
@@ -29,7 +33,8 @@ class Turns(QObject):
         self._portions: Portions | None = None
         self._then: Callable[[], None] | None = None
         self._timer = QTimer(self)
-        self._timer.setInterval(0)
+        self._timer.setInterval(PAUSE_MS)
+        self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._do_next)
 
     def start(self, portions: Portions, then: Callable[[], None] | None = None) -> None:
@@ -68,6 +73,9 @@ class Turns(QObject):
                 self._portions, then, self._then = None, self._then, None
                 if then is not None:
                     then()
+            else:
+                # Not before: what took longer would be followed by the next at once.
+                self._timer.start()
 
     def _has_done_one(self) -> bool:
         """Do the next portion; return False if there was none any more."""
