@@ -15,7 +15,7 @@ import json
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,11 @@ from napari_midrl.phantom.patient import draw_patient
 from napari_midrl.phantom.protocols import protocol_grid, whole_body_protocols
 from napari_midrl.phantom.render import patient_landmarks, tissue_map
 from napari_midrl.workflows.localize import load_localizer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from napari_midrl.data.trajectory import LandmarkResult
 
 FIRST_SEED = 2000
 TO_FEET_MM = (-2.0, 0.0, 2.0)
@@ -65,17 +70,22 @@ def errors_mm(
             for to_feet_mm in TO_FEET_MM:
                 moved = replace(protocol, fat_shift_mm=to_feet_mm)
                 (volume,) = acquire(patient, moved, tissues)
-                for result in finish(
-                    localizer.localize(volume, SearchSettings())
-                ).results:
-                    if result.position_lps_mm is None or result.name not in truth:
-                        continue
-                    error = np.subtract(result.position_lps_mm, truth[result.name])
-                    if np.linalg.norm(error) < FAR_MM:
-                        kind = result.name.split()[-1]
-                        key = kind, protocol.kind.value, to_feet_mm
-                        found[key].append(error)
+                results = finish(localizer.localize(volume, SearchSettings())).results
+                for kind, error in near_ones(results, truth):
+                    found[kind, protocol.kind.value, to_feet_mm].append(error)
     return found
+
+
+def near_ones(
+    results: Iterable[LandmarkResult], truth: Mapping[str, tuple[float, float, float]]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the landmark, of either side, and the error of every answer near it."""
+    for result in results:
+        if result.position_lps_mm is None or result.name not in truth:
+            continue
+        error = np.subtract(result.position_lps_mm, truth[result.name])
+        if np.linalg.norm(error) < FAR_MM:
+            yield result.name.split()[-1], error
 
 
 def summarized(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +17,7 @@ from napari_midrl.phantom.render import tissue_map
 from napari_midrl.phantom.training_views import physical_contrast
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 PATIENT = 1000
 """Not one the agents learned from."""
@@ -69,13 +72,17 @@ def cut(volume: Volume, share: float) -> Volume:
     return Volume(array, VoxelGrid(array.shape, affine), volume.name)
 
 
-def save(volume: Volume, path: Path) -> None:
-    """Keep a volume for another process."""
-    np.savez(path, array=volume.array, affine_lps=volume.grid.affine_lps)
+@contextmanager
+def saved(volume: Volume) -> Iterator[Path]:
+    """Keep a volume in a file for a while, for another process to `load`."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "volume.npz"
+        np.savez(path, array=volume.array, affine_lps=volume.grid.affine_lps)
+        yield path
 
 
 def load(path: Path) -> Volume:
-    """Return the volume that `save` kept."""
+    """Return the volume that `saved` keeps."""
     with np.load(path) as parts:
         array = np.asfortranarray(parts["array"])
         return Volume(array, VoxelGrid(array.shape, parts["affine_lps"]), "whole body")

@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -32,9 +31,7 @@ GIB = 2**30
 def measure(effort: Effort, volume: Volume) -> dict[str, Any]:
     """Return the growth of memory while a large volume is searched."""
     found: dict[str, Any] = {"large_shape": list(effort.large_shape)}
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "volume.npz"
-        body.save(volume, path)
+    with body.saved(volume) as path:
         for kind, name in (("int16", "512"), ("float32", "512_float32")):
             grown = _in_a_process(path, effort, kind)
             found[f"peak_gib_{name}"] = grown["search_gib"]
