@@ -48,13 +48,18 @@ def main() -> None:
     parser.add_argument("--pack", default="digital-patient")
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--updates", type=int)
-    parser.add_argument("--no-replay", action="store_true")
-    parser.add_argument("--relearn", action="store_true", help="replay as published")
+    parser.add_argument("--share", action="store_true", help="one network for all")
+    parser.add_argument("--no-replay", action="store_true", help="needs --share")
+    parser.add_argument(
+        "--relearn", action="store_true", help="replay as published; needs --share"
+    )
     parser.add_argument("--patients", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="keep the new pack here")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    if (given.no_replay or given.relearn) and not given.share:
+        parser.error("a network of its own needs no replay; add --share")
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         held_out = write_cases(given.data, folder / "cases", given.cases)
@@ -64,6 +69,7 @@ def main() -> None:
             n_updates=given.updates,
             replay_share=0.0 if given.no_replay else FineTuneSettings.replay_share,
             relearns_past=given.relearn,
+            shares_network=given.share,
             seed=given.seed,
             n_patients=given.patients,
         )
@@ -78,6 +84,7 @@ def main() -> None:
         numbers = {
             "cases": given.cases,
             "pack": given.pack,
+            "shared": given.share,
             "replay": not given.no_replay,
             "relearned": given.relearn,
             "seed": given.seed,

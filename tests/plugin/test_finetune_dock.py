@@ -91,6 +91,24 @@ def test_cases_are_listed_with_a_split_and_landmarks(dock):
     assert dock.ui.train.start_button.isEnabled()
 
 
+def test_rehearsal_is_offered_where_something_could_be_forgotten(dock):
+    """Landmarks that are all new get a network of their own."""
+    cases = dock.ui.cases
+    cases.set_roles(dict.fromkeys(cases.roles(), Role.LEARN))
+    assert "old" in cases.chosen_landmarks()
+    assert cases.rehearse.isEnabled()
+    (old,) = [i for i in cases._landmark_items() if i.text().startswith("known")]
+    old.setCheckState(Qt.CheckState.Unchecked)
+    assert not cases.rehearse.isEnabled()
+    assert "network of their own" in cases.rehearse.toolTip()
+    cases.set_running(running=True)
+    old.setCheckState(Qt.CheckState.Checked)
+    assert not cases.rehearse.isEnabled()
+    cases.set_running(running=False)
+    assert cases.rehearse.isEnabled()
+    assert "forget it" in cases.rehearse.toolTip()
+
+
 def test_another_patient_is_out_of_sight_while_agents_play(dock, qtbot):
     """Points of one patient must not lie on the image of another one."""
     viewer = dock.viewer

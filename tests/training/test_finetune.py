@@ -82,6 +82,18 @@ def test_new_agents_expect_next_to_nothing():
         assert (head.bias[2:] == 0).all()
 
 
+def test_a_network_of_its_own_sees_what_the_old_one_saw():
+    old = network()
+    new = grown(old, 3, seed=0, keeps_agents=False)
+    assert new.config == replace(TINY, n_landmarks=3)
+    volume = torch.rand(16, 16, 24, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.equal(new.encode(volume).features, old.encode(volume).features)
+    head = new.global_part.head_4
+    assert head.weight.abs().max() < 0.1
+    assert torch.equal(head.hidden[0].weight, old.global_part.head_4.hidden[0].weight)
+
+
 def test_growing_depends_on_the_seed_alone():
     one, two = (grown(network(), 1, seed=5).state_dict() for _ in range(2))
     assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())

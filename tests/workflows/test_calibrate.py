@@ -13,9 +13,11 @@ from napari_midrl.errors import InputError, PackError
 from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.io.model_store import (
     ReliabilityStatement,
+    joined,
     read_card,
     read_pack,
     write_card,
+    write_pack,
 )
 from napari_midrl.localizers.midrl import MidrlLocalizer
 from napari_midrl.workflows import calibrate, processes
@@ -172,6 +174,37 @@ def test_what_calibrate_writes_is_a_card_that_reads(monkeypatch, tmp_path):
     localizer = MidrlLocalizer.from_pack(read_pack(folder))
     assert localizer._reliability.refuses("heart", 0.2)
     assert not localizer._reliability.refuses("prostate", 0.2)
+
+
+def test_networks_that_were_not_judged_are_not_said_to_be(monkeypatch, tmp_path):
+    """Of a pack of two, one knows landmarks of the digital patient."""
+    folder = tiny_pack(tmp_path / "tiny")
+    pack = read_pack(folder)
+    card = pack.card.model_dump(exclude={"weights_sha256"})
+    card["landmarks"] = ["heart", "L1", "L2", "prostate"]
+    card["networks"] = [["heart", "prostate"], ["L2", "L1"]]
+    write_pack(folder, card, joined([pack.of_network(0)] * 2))
+    monkeypatch.setattr(calibrate, "fitted", lambda _, __: statement_of(27))
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", NoProcesses)
+    monkeypatch.setattr(calibrate, "answers_of", lambda _, __: [])
+    finish(calibrate.calibrate(str(folder), 1))
+    assert read_card(folder).reliability.landmarks == ["heart", "prostate"]
+
+
+def test_all_landmarks_of_a_pack_of_two_networks_can_be_judged(patient, tmp_path):
+    folder = tiny_pack(tmp_path / "one")
+    pack = read_pack(folder)
+    card = pack.card.model_dump(exclude={"weights_sha256"})
+    card["networks"] = [["heart"], ["prostate"]]
+    half = {
+        name: tensor[:1] if "head" in name and "hidden" not in name else tensor
+        for name, tensor in pack.of_network(0).items()
+    }
+    write_pack(tmp_path / "two", card, joined([half, half]))
+    one, two = (answers_of(path, 3) for path in (folder, tmp_path / "two"))
+    assert [a for a in two if a.landmark == "heart"] == [
+        a for a in one if a.landmark == "heart"
+    ]
 
 
 def test_a_card_of_other_weights_is_not_written(tmp_path):

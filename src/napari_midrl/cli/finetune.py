@@ -64,6 +64,14 @@ def finetune(
         bool,
         typer.Option("--no-replay", help="Do not rehearse: shows what is forgotten."),
     ] = False,
+    share_network: Annotated[
+        bool,
+        typer.Option(
+            "--share-network",
+            help="New landmarks join the network of the old ones, instead of getting "
+            "one of their own.",
+        ),
+    ] = False,
     no_coreset: Annotated[
         bool,
         typer.Option("--no-coreset", help="Put no images of the cases in the pack."),
@@ -100,7 +108,7 @@ def finetune(
         ),
     ] = False,
 ) -> None:
-    """Teach agents landmarks of your own cases; the old ones are rehearsed.
+    """Teach agents landmarks of your own cases; what they know stays.
 
     Interrupt once to stop early and keep the best weights so far.
     """
@@ -129,6 +137,7 @@ def finetune(
                 minutes=_minutes(minutes, updates),
                 n_updates=updates,
                 replay_share=0.0 if no_replay else FineTuneSettings.replay_share,
+                shares_network=share_network,
                 carries_cases=not no_coreset,
                 seed=seed,
             )

@@ -30,7 +30,7 @@ from safetensors.numpy import load, save
 from napari_midrl.errors import PackError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -111,6 +111,8 @@ class ReliabilityStatement(BaseModel):
     """Log odds by landmark."""
     reject_below: dict[str, Confidence] = Field(default_factory=dict, max_length=512)
     """By landmark; an answer about one that is not named is never refused."""
+    landmarks: list[str] = Field(default_factory=list, max_length=512)
+    """Of the networks whose answers it is fitted to; empty: of all."""
     fitted_to: str = ""
 
 
@@ -136,8 +138,12 @@ class ModelCard(BaseModel):
     architecture: Literal["midrl-dense", "midrl-2d", "midrl-3d"]
     config: dict[str, Any]
     landmarks: list[str] = Field(min_length=1, max_length=512)
+    networks: list[list[str]] = Field(default_factory=list, max_length=64)
+    """Landmarks by network, in the order of its agents; empty: one network finds all.
+    All are of one architecture; tensors of network 1 are called ``1.NAME``."""
     landmark_notes: dict[str, str] = Field(default_factory=dict)
     arrangement: ArrangementStatement | None = None
+    """Of the landmarks of the first network."""
     constellations: list[ConstellationStatement] = Field(
         default_factory=list, max_length=64
     )
@@ -163,11 +169,33 @@ class ModelCard(BaseModel):
     def _reliability_is_of_its_landmarks(self) -> Self:
         said = self.reliability
         if said is not None:
-            strangers = {*said.landmark_bias, *said.reject_below} - {*self.landmarks}
+            named = {*said.landmark_bias, *said.reject_below, *said.landmarks}
+            strangers = named - {*self.landmarks}
             if strangers:
                 msg = f"reliability of landmarks without agents: {sorted(strangers)}"
                 raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _networks_share_the_landmarks(self) -> Self:
+        if not self.networks:
+            return self
+        if self.architecture != DENSE_ARCHITECTURE:
+            msg = f"several networks of architecture {self.architecture}"
+            raise ValueError(msg)
+        if not all(self.networks):
+            msg = "a network without landmarks"
+            raise ValueError(msg)
+        found = sorted(name for network in self.networks for name in network)
+        if found != sorted(self.landmarks):
+            msg = f"networks find {found}, the agents {sorted(self.landmarks)}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def by_network(self) -> tuple[tuple[str, ...], ...]:
+        """Landmarks of each network, in the order of its agents."""
+        return tuple(map(tuple, self.networks or [self.landmarks]))
 
 
 @dataclass(frozen=True)
@@ -187,6 +215,30 @@ class Pack:
     folder: Path
     card: ModelCard
     tensors: Mapping[str, npt.NDArray[np.generic]]
+
+    def of_network(self, number: int) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the weights of one of its networks."""
+        if not self.card.networks:
+            return dict(self.tensors)
+        before = f"{number}."
+        return {
+            name.removeprefix(before): tensor
+            for name, tensor in self.tensors.items()
+            if name.startswith(before)
+        }
+
+
+def joined(
+    networks: Sequence[Mapping[str, npt.NDArray[np.generic]]],
+) -> dict[str, npt.NDArray[np.generic]]:
+    """Return the weights of a pack of such networks; see `Pack.of_network`."""
+    if len(networks) == 1:
+        return dict(networks[0])
+    return {
+        f"{number}.{name}": tensor
+        for number, tensors in enumerate(networks)
+        for name, tensor in tensors.items()
+    }
 
 
 def user_packs() -> Path:

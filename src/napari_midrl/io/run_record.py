@@ -40,6 +40,8 @@ class RunRecord(BaseModel):
     left_out: tuple[str, ...]
     landmarks: tuple[str, ...] = Field(min_length=1)
     replay_share: float = Field(ge=0, lt=1)
+    relearns_past: bool
+    shares_network: bool
     carries_cases: bool
     seed: int
     n_starts: int = Field(ge=1)

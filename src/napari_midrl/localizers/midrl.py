@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from napari_midrl.data.settings import SearchSettings
     from napari_midrl.data.trajectory import LandmarkResult, Trajectory
     from napari_midrl.data.volume import Volume
-    from napari_midrl.io.model_store import Pack
+    from napari_midrl.io.model_store import ModelCard, Pack
 
     Found = tuple[tuple[LandmarkResult, ...], tuple[Trajectory, ...]]
 
@@ -103,8 +103,8 @@ class MidrlLocalizer:
         self._reliability = reliability
 
     @classmethod
-    def from_pack(cls, pack: Pack) -> MidrlLocalizer:
-        """Return the localizer of a pack.
+    def from_pack(cls, pack: Pack, number: int = 0) -> MidrlLocalizer:
+        """Return the localizer of a pack, or of one of its networks.
 
         Raises
         ------
@@ -112,28 +112,24 @@ class MidrlLocalizer:
             If the weights do not fit the architecture its card names.
         """
         card = pack.card
-        names = tuple(card.landmarks)
+        names = card.by_network[number]
         with fitting_its_card(pack):
-            config = DenseQConfig(n_landmarks=len(names), **card.config)
-            network = loaded_network(pack, lambda: DenseQNetwork(config))
             arrangement = None
-            if card.arrangement is not None:
+            if card.arrangement is not None and not number:
                 arrangement = Arrangement(**card.arrangement.model_dump())
             constellations = tuple(
-                constellation_of(statement) for statement in card.constellations
+                constellation_of(statement)
+                for statement in card.constellations
+                if {*statement.landmarks} & {*names}
             )
-            reliability = None
-            if card.reliability is not None:
-                numbers = card.reliability.model_dump(exclude={"fitted_to"})
-                reliability = Reliability(**numbers)
             return cls(
                 card.name,
                 names,
-                network,
+                network_of(pack, number),
                 card.weights_sha256,
                 arrangement,
                 constellations,
-                reliability,
+                reliability_of(card, names),
             )
 
     @property
@@ -300,6 +296,37 @@ class MidrlLocalizer:
                 break
             turn = further
         return turn, found
+
+
+def network_of(pack: Pack, number: int = 0) -> DenseQNetwork:
+    """Return a network of a pack.
+
+    Raises
+    ------
+    PackError
+        If the weights do not fit the architecture its card names.
+    """
+    n_landmarks = len(pack.card.by_network[number])
+    with fitting_its_card(pack):
+        config = DenseQConfig(n_landmarks=n_landmarks, **pack.card.config)
+        return loaded_network(pack, lambda: DenseQNetwork(config), number)
+
+
+def reliability_of(card: ModelCard, landmarks: tuple[str, ...]) -> Reliability | None:
+    """Return what a card says of how sure answers of a network are, if it does.
+
+    Raises
+    ------
+    ValueError
+        If its numbers cannot be.
+    """
+    said = card.reliability
+    if said is None or not {*(said.landmarks or landmarks)} & {*landmarks}:
+        return None
+    numbers = said.model_dump(exclude={"fitted_to", "landmarks"})
+    for name in ("landmark_bias", "reject_below"):
+        numbers[name] = {k: v for k, v in numbers[name].items() if k in landmarks}
+    return Reliability(**numbers)
 
 
 def _mended(

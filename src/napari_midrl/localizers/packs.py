@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from napari_midrl.io.model_store import DENSE_ARCHITECTURE
 from napari_midrl.localizers.midrl import MidrlLocalizer
 from napari_midrl.localizers.published import PublishedLocalizer
+from napari_midrl.localizers.team import TeamLocalizer
 
 if TYPE_CHECKING:
     from napari_midrl.io.model_store import Pack
@@ -21,6 +22,8 @@ def localizer_of(pack: Pack) -> Localizer:
     PackError
         If the weights do not fit the architecture its card names.
     """
+    if pack.card.networks:
+        return TeamLocalizer.from_pack(pack)
     if pack.card.architecture == DENSE_ARCHITECTURE:
         return MidrlLocalizer.from_pack(pack)
     return PublishedLocalizer.from_pack(pack)

@@ -27,7 +27,9 @@ def fitting_its_card(pack: Pack) -> Iterator[None]:
         raise PackError(cause, pack.folder) from error
 
 
-def loaded_network(pack: Pack, make_network: Callable[[], Network]) -> Network:
+def loaded_network(
+    pack: Pack, make_network: Callable[[], Network], number: int = 0
+) -> Network:
     """Return the network a card describes, with the pack's weights.
 
     Parameters
@@ -37,6 +39,8 @@ def loaded_network(pack: Pack, make_network: Callable[[], Network]) -> Network:
     make_network
         Called where tensors have no memory: the sizes are a stranger's until the
         weights prove to fit.
+    number
+        Of the network, where a pack has several.
 
     Raises
     ------
@@ -45,6 +49,7 @@ def loaded_network(pack: Pack, make_network: Callable[[], Network]) -> Network:
     """
     with torch.device("meta"):
         network = make_network()
-    weights = {k: torch.from_numpy(v.copy()) for k, v in pack.tensors.items()}
+    tensors = pack.of_network(number)
+    weights = {name: torch.from_numpy(t.copy()) for name, t in tensors.items()}
     network.load_state_dict(weights, assign=True)
     return network

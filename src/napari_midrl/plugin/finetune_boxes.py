@@ -40,6 +40,13 @@ if TYPE_CHECKING:
 
 COLUMN_OF = {Role.LEARN: 2, Role.HOLD_OUT: 3}
 NO_CASES = "No cases yet: take those you annotated, or a folder."
+REHEARSE = (
+    "A quarter of the updates rehearse what the agents know; without, they forget it."
+)
+NOTHING_TO_REHEARSE = (
+    "Landmarks that are all new get a network of their own:\nnothing that the agents "
+    "know changes, so nothing need be rehearsed."
+)
 USER = Qt.ItemDataRole.UserRole
 
 
@@ -56,6 +63,8 @@ class CasesBox(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._cases: tuple[SourceCase, ...] = ()
+        self._known: frozenset[str] = frozenset()
+        self._is_running = False
         self.pack = QComboBox()
         self.pack.setToolTip("Agents to begin with; they stay as they are.")
         self.pack.setSizeAdjustPolicy(
@@ -63,10 +72,6 @@ class CasesBox(QWidget):
         )
         self.rehearse = QCheckBox("Rehearse")
         self.rehearse.setChecked(True)
-        self.rehearse.setToolTip(
-            "A quarter of the updates rehearse what the agents know; without, they "
-            "forget it."
-        )
         self.annotated_button = QPushButton("Annotated here")
         self.annotated_button.setToolTip(
             "Take the case that is open in the dock MIDRL: annotate, and the annotated "
@@ -89,10 +94,11 @@ class CasesBox(QWidget):
             Qt.ScrollBarPolicy.ScrollBarAlwaysOff
         )
         self.landmarks.setToolTip(
-            "Landmarks to learn. New ones get agents of their own; those the agents "
-            "know are taught further."
+            "Landmarks to learn. If all are new they get a network of their own. "
+            "Those the agents\nknow are taught further, and new ones beside them."
         )
         self._lay_out()
+        self._offer_rehearsal()
         self.folder_button.clicked.connect(self.folder_clicked)
         self.annotated_button.clicked.connect(self.annotated_clicked)
         self.draw_button.clicked.connect(self.draw_clicked)
@@ -226,7 +232,14 @@ class CasesBox(QWidget):
     # ---- landmarks
 
     def _on_landmark_changed(self, item: QListWidgetItem) -> None:
+        self._offer_rehearsal()
         self.landmarks_changed.emit()
+
+    def _offer_rehearsal(self) -> None:
+        """Let it be chosen where something could be forgotten."""
+        could_forget = not self._known.isdisjoint(self.chosen_landmarks())
+        self.rehearse.setEnabled(could_forget and not self._is_running)
+        self.rehearse.setToolTip(REHEARSE if could_forget else NOTHING_TO_REHEARSE)
 
     def set_landmarks(self, counts: Mapping[str, int], known: Sequence[str]) -> None:
         """Offer these landmarks, with the number of cases that place each."""
@@ -247,6 +260,8 @@ class CasesBox(QWidget):
                 )
                 item.setCheckState(_state(name not in off))
                 self.landmarks.addItem(item)
+        self._known = frozenset(known)
+        self._offer_rehearsal()
 
     def chosen_landmarks(self) -> tuple[str, ...]:
         """Return the landmarks to learn."""
@@ -264,7 +279,6 @@ class CasesBox(QWidget):
         """Keep the choices as they are while a training runs."""
         for widget in (
             self.pack,
-            self.rehearse,
             self.table,
             self.landmarks,
             self.annotated_button,
@@ -272,6 +286,8 @@ class CasesBox(QWidget):
             self.draw_button,
         ):
             widget.setEnabled(not running)
+        self._is_running = running
+        self._offer_rehearsal()
 
     def _on_changed(self, value: object = None) -> None:
         self.changed.emit()

@@ -1,21 +1,19 @@
-"""A network that knows more landmarks than the one it comes from."""
+"""A network that knows other landmarks than the one it comes from."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
 from napari_midrl.agents.dense_network import DenseQNetwork, QHead
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 
 @torch.no_grad()
-def grown(network: DenseQNetwork, n_new: int, seed: int) -> DenseQNetwork:
-    """Return a network with agents for further landmarks, the old ones first.
+def grown(
+    network: DenseQNetwork, n_new: int, seed: int, *, keeps_agents: bool = True
+) -> DenseQNetwork:
+    """Return a network with agents for further landmarks, after those it had.
 
     Everything is taken over. Of new agents only the last layer is new, and it is as
     small as at the start of any training: their first targets are then the rewards
@@ -30,22 +28,22 @@ def grown(network: DenseQNetwork, n_new: int, seed: int) -> DenseQNetwork:
         How many landmarks more.
     seed
         Of the new layers.
+    keeps_agents
+        Whether it goes on to know the old landmarks.
     """
-    n_landmarks = network.config.n_landmarks + n_new
+    n_kept = network.config.n_landmarks if keeps_agents else 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        larger = DenseQNetwork(replace(network.config, n_landmarks=n_landmarks))
+        larger = DenseQNetwork(replace(network.config, n_landmarks=n_kept + n_new))
     old = network.state_dict()
     own = {f"{name}.{part}" for name in _heads(larger) for part in ("weight", "bias")}
     for name, tensor in larger.state_dict().items():
-        _take_over(tensor, old[name], name in own)
+        if name in own:
+            tensor[:n_kept] = old[name][:n_kept]
+        else:
+            tensor.copy_(old[name])
     return larger
 
 
 def _heads(network: DenseQNetwork) -> list[str]:
     return [n for n, module in network.named_modules() if isinstance(module, QHead)]
-
-
-def _take_over(tensor: Tensor, old: Tensor, is_of_agents: bool) -> None:
-    """Set a tensor to the old one; of the agents' own layers the first rows."""
-    (tensor[: len(old)] if is_of_agents else tensor).copy_(old)

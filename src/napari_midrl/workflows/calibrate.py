@@ -103,6 +103,10 @@ def calibrate(
     seeds = range(FIRST_SEED, FIRST_SEED + n_patients)
     answers = yield from answers_in(folder, seeds, n_jobs)
     statement = fitted(answers, n_patients)
+    if card.networks:
+        fitted_to = [n for n in card.networks if of_digital_patients(n)]
+        judged = [name for network in fitted_to for name in network]
+        statement = statement.model_copy(update={"landmarks": judged})
     write_card(folder, card.model_copy(update={"reliability": statement}))
     return statement
 

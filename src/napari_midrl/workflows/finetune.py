@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import InputError, PackError
+from napari_midrl.evaluation.before_after import as_plain
 from napari_midrl.io.model_store import DENSE_ARCHITECTURE, find_pack, read_pack
 from napari_midrl.io.run_record import (
     RECORD_NAME,
@@ -28,6 +29,8 @@ from napari_midrl.workflows.finetune_pack import (
     card_of,
     coreset_of,
     notes_on,
+    pack_of,
+    weights_of,
     write_whole,
 )
 from napari_midrl.workflows.finetune_runs import (
@@ -47,6 +50,7 @@ from napari_midrl.workflows.finetune_settings import (
 from napari_midrl.workflows.finetune_work import (
     QUICK_STARTS,
     Work,
+    check_networks,
     found_in_held_out,
     grown_network,
     known_in,
@@ -138,10 +142,13 @@ def _made(
     split = split_of(data, found, settings.hold_out, settings.seed)
     learned_from = [case for case in found if case.name in split.train]
     work.landmarks = landmarks_in(learned_from, settings.landmarks)
+    check_networks(work)
     work.folder.mkdir(parents=True, exist_ok=True)
     claim(work.folder)
     work.is_claimed = True
     yield Progress(0, 0, "loading the engine")
+    from napari_midrl.localizers.packs import localizer_of
+
     yield from read_cases(work, found, split)
     yield from recall(work)
     before, seconds = yield from rows_before(work)
@@ -149,14 +156,14 @@ def _made(
     plan = yield from _planned(work, asked)
     yield PlanProgress(0, plan.n_updates, "ready to learn", plan=plan)
     network, n_done, history = yield from _learned(work, plan, stop)
-    after = yield from rows_of_agents(
-        work, localizer_of_network(work, network), "after"
-    )
-    rows = (*before, *after)
-    card = card_of(work, target.name, plan, n_done, rows, history)
+    card = card_of(work, target.name, plan, n_done, history)
+    weights = weights_of(work, network)
+    made = localizer_of(pack_of(work, card, weights))
+    rows = (*before, *(yield from rows_of_agents(work, made, "after")))
     card["training"]["seconds"] = round(logged_seconds(work.folder), 1)
-    kept = coreset_of(work, network)
-    write_whole(target, card, network, kept)
+    table = [as_plain(row) for row in rows]
+    card["metrics"] = {"before_after": table, "history": history}
+    write_whole(target, card, weights, coreset_of(work, network))
     shutil.rmtree(work.folder, ignore_errors=True)
     yield Progress(1, 1, f"wrote {target}")
     return FineTuned(target, plan, n_done, rows, tuple(notes_on(work)))
@@ -253,6 +260,8 @@ def _identity(work: Work, split: Split) -> dict[str, Any]:
         "held_out": split.held_out,
         "landmarks": work.landmarks,
         "replay_share": settings.replay_share,
+        "relearns_past": settings.relearns_past,
+        "shares_network": settings.shares_network,
         "seed": settings.seed,
     }
 

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_midrl.errors import OverwriteError
-from napari_midrl.evaluation.before_after import as_plain
 from napari_midrl.io.coreset import CORESET_NAME, coreset_bytes
-from napari_midrl.io.model_store import write_pack
+from napari_midrl.io.model_store import ModelCard, Pack, joined, write_pack
 from napari_midrl.workflows.finetune_work import training_of
 
 if TYPE_CHECKING:
@@ -24,9 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_midrl.agents.dense_network import DenseQNetwork
-    from napari_midrl.evaluation.before_after import Row
     from napari_midrl.io.coreset import StoredCase
-    from napari_midrl.io.model_store import ModelCard
     from napari_midrl.workflows.finetune_cases import OpenedCase
     from napari_midrl.workflows.finetune_settings import Plan
     from napari_midrl.workflows.finetune_work import Work
@@ -46,15 +43,18 @@ def coreset_of(work: Work, network: DenseQNetwork) -> tuple[StoredCase, ...]:
         return work.coreset
     settings = training_of(work, 1)
     base_mm = network.config.base_mm
-    candidates = list(work.coreset)
-    candidates += [stored(case, work.all, base_mm) for case in work.cases]
-    cases = [recalled(case, work.all) for case in candidates]
+    taught = work.taught
+    # What other networks learned from is theirs to choose among.
+    others = tuple(c for c in work.coreset if not {*c.landmarks} & {*taught})
+    candidates = [case for case in work.coreset if case not in others]
+    candidates += [stored(case, taught, base_mm) for case in work.cases]
+    cases = [recalled(case, taught) for case in candidates]
     returns = np.array([mean_return(network, case, settings) for case in cases])
     kept, _ = selected(returns, N_KEPT)
     # A case that stands for many passes all of them on.
     nearest = np.abs(returns[:, None] - returns[list(kept)]).argmin(axis=1)
     weights = np.array([case.weight for case in candidates])
-    return tuple(
+    return others + tuple(
         replace(candidates[row], weight=float(weights[nearest == number].sum()))
         for number, row in enumerate(kept)
     )
@@ -65,13 +65,12 @@ def card_of(
     name: str,
     plan: Plan,
     n_done: int,
-    rows: Sequence[Row],
     history: list[dict[str, float]],
 ) -> dict[str, Any]:
-    """Return the model card of the new pack."""
+    """Return the model card of the new pack, without its metrics."""
     from napari_midrl.localizers.constellations import statement_of
 
-    parent: ModelCard = work.pack.card
+    parent = work.pack.card
     names = ", ".join(work.landmarks)
     card = parent.model_dump(exclude={"weights_sha256", "coreset_sha256", "metrics"})
     return card | {
@@ -83,12 +82,10 @@ def card_of(
             f"{len(work.train)} cases. {parent.description}"
         ),
         "landmarks": list(work.all),
-        # Its positions are of all landmarks together; those of new ones relative to
-        # the old ones are not known.
-        "arrangement": None if work.new else card["arrangement"],
+        "networks": [*map(list, work.networks)] if len(work.networks) > 1 else [],
+        "arrangement": card["arrangement"] if keeps_arrangement(work) else None,
         "constellations": [statement_of(c) for c in work.constellations],
-        # How sure agents are, and what they refuse, is fitted to their weights.
-        "reliability": None,
+        "reliability": _kept_reliability(work),
         "parent": {"name": parent.name, "weights_sha256": parent.weights_sha256},
         "replay_recipe": work.recipe,
         "training": {
@@ -106,15 +103,38 @@ def card_of(
             },
             "note": "" if n_done == plan.n_updates else _stopped(history),
         },
-        "metrics": {
-            "before_after": [as_plain(row) for row in rows],
-            "history": history,
-        },
+        "metrics": {},
         "limits": (
             f"Not a medical device. What it learned of {names} is of "
             f"{len(work.train)} cases. {parent.limits}"
         ),
     }
+
+
+def keeps_arrangement(work: Work) -> bool:
+    """Return whether what is known of an upright patient still holds.
+
+    It is of all landmarks of the first network together, and where new ones lie among
+    them nobody said.
+    """
+    return bool(work.number) or not work.new
+
+
+def _kept_reliability(work: Work) -> dict[str, Any] | None:
+    """Return how sure answers are of the networks that stay as they are.
+
+    It is fitted to weights: of those that were taught nothing is known any more.
+    """
+    said = work.pack.card.reliability
+    if said is None:
+        return None
+    stay = [n for n in said.landmarks or work.old if n not in work.taught]
+    if not stay:
+        return None
+    numbers = said.model_dump()
+    for name in ("landmark_bias", "reject_below"):
+        numbers[name] = {k: v for k, v in numbers[name].items() if k in stay}
+    return numbers | {"landmarks": stay}
 
 
 def _stopped(history: list[dict[str, float]]) -> str:
@@ -156,10 +176,26 @@ def _hashes(case: OpenedCase) -> list[str]:
     return [*(volume.content_hash for volume in case.study.volumes), landmarks]
 
 
+def weights_of(work: Work, network: DenseQNetwork) -> dict[str, Any]:
+    """Return the weights of the new pack: of the network taught and of all others."""
+    networks = [
+        work.pack.of_network(number) for number in range(len(work.pack.card.by_network))
+    ]
+    taught = {n: t.contiguous().numpy() for n, t in network.state_dict().items()}
+    networks[work.number : work.number + 1] = [taught]
+    return joined(networks)
+
+
+def pack_of(work: Work, card: dict[str, Any], weights: dict[str, Any]) -> Pack:
+    """Return the new pack as it will be read, to measure it before it is written."""
+    unwritten = {**card, "weights_sha256": "0" * 64}
+    return Pack(work.folder, ModelCard.model_validate(unwritten), weights)
+
+
 def write_whole(
     target: Path,
     card: dict[str, Any],
-    network: DenseQNetwork,
+    weights: dict[str, Any],
     kept: Sequence[StoredCase],
 ) -> None:
     """Put the whole pack in its place in one step.
@@ -177,7 +213,6 @@ def write_whole(
             content = coreset_bytes(kept)
             (unfinished / CORESET_NAME).write_bytes(content)
             card["coreset_sha256"] = hashlib.sha256(content).hexdigest()
-        weights = {n: t.contiguous().numpy() for n, t in network.state_dict().items()}
         write_pack(unfinished, card, weights)
         if target.exists():
             msg = "has come into being meanwhile and was kept; choose another name"
@@ -192,11 +227,13 @@ def notes_on(work: Work) -> list[str]:
     notes = []
     if not work.held_out:
         notes.append("No case was held out: how near the agents come is not known.")
+    taught = [n for n in work.taught if n in work.old and n not in work.landmarks]
+    if taught and work.past is None:
+        notes.append(f"Nothing was rehearsed: expect {', '.join(taught)} to get worse.")
     kept = [name for name in work.old if name not in work.landmarks]
-    if kept and work.past is None:
-        notes.append(f"Nothing was rehearsed: expect {', '.join(kept)} to get worse.")
     if kept and not work.recipe:
         notes.append(f"{work.pack.card.name} brings no cases to measure {kept} on.")
-    if work.new and work.pack.card.arrangement is not None:
-        notes.append("A turned patient is no longer searched upright.")
+    if work.pack.card.arrangement is not None and work.new:
+        who = work.new if keeps_arrangement(work) else work.all
+        notes.append(f"A turned patient is not searched upright for {', '.join(who)}.")
     return notes

@@ -160,6 +160,8 @@ def resumed(out: str) -> tuple[str, str, FineTuneSettings]:
         minutes=None,
         n_updates=record.n_updates,
         replay_share=record.replay_share,
+        relearns_past=record.relearns_past,
+        shares_network=record.shares_network,
         carries_cases=record.carries_cases,
         seed=record.seed,
         n_starts=record.n_starts,

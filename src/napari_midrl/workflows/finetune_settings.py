@@ -40,6 +40,9 @@ class FineTuneSettings:
     relearns_past
         Whether that is learning by reward again, as experience replay is published,
         and not remembering what the pack expects there (`training.dense_loop.Past`).
+    shares_network
+        Whether landmarks that are all new join the first network of the pack, instead
+        of getting a network of their own, which leaves the old ones as they are.
     carries_cases
         Whether the new pack gets a small coreset of the cases it learned from, so
         that a later fine-tuning need not forget them. It then holds image data.
@@ -67,6 +70,7 @@ class FineTuneSettings:
     n_updates: int | None = None
     replay_share: float = 0.25
     relearns_past: bool = False
+    shares_network: bool = False
     carries_cases: bool = True
     seed: int = 0
     n_starts: int = 16

@@ -70,6 +70,37 @@ class Work:
         return self.old + self.new
 
     @property
+    def number(self) -> int:
+        """Number of the network that is taught, in the new pack.
+
+        Landmarks that are known are taught where they are, and new ones beside them.
+        New ones alone get a network of their own, unless they are to share the first.
+        """
+        networks = self.pack.card.by_network
+        for number, names in enumerate(networks):
+            if {*names} & {*self.landmarks}:
+                return number
+        return 0 if self.settings.shares_network else len(networks)
+
+    @property
+    def has_own_network(self) -> bool:
+        """Whether a network is taught that the old pack does not have."""
+        return self.number == len(self.pack.card.by_network)
+
+    @property
+    def taught(self) -> tuple[str, ...]:
+        """Landmarks of the network that is taught, in the order of its agents."""
+        if self.has_own_network:
+            return self.new
+        return self.pack.card.by_network[self.number] + self.new
+
+    @property
+    def networks(self) -> tuple[tuple[str, ...], ...]:
+        """Landmarks of the new pack by network."""
+        before = self.pack.card.by_network
+        return (*before[: self.number], self.taught, *before[self.number + 1 :])
+
+    @property
     def recipe(self) -> str:
         """Whose cases can be made anew to rehearse; empty if they cannot."""
         from napari_midrl.training.past import REGENERATED
@@ -77,6 +108,25 @@ class Work:
         card = self.pack.card
         own = card.replay_recipe or card.training.recipe
         return own if own in REGENERATED else ""
+
+
+def check_networks(work: Work) -> None:
+    """Refuse landmarks that several networks know.
+
+    Raises
+    ------
+    InputError
+        If they are not all of one.
+    """
+    networks = work.pack.card.by_network
+    parts = [", ".join(n for n in names if n in work.landmarks) for names in networks]
+    known = [part for part in parts if part]
+    if len(known) > 1:
+        msg = (
+            f"{' and '.join(known)} are found by different networks of "
+            f"{work.pack.card.name}: teach one after the other"
+        )
+        raise InputError(msg)
 
 
 def read_cases(
@@ -94,7 +144,7 @@ def read_cases(
         cases.append((yield from opened(case)))
     work.train = tuple(case for case in cases if case.name in split.train)
     work.held_out = tuple(case for case in cases if case.name in split.held_out)
-    config = DenseQConfig(n_landmarks=len(work.old), **work.pack.card.config)
+    config = DenseQConfig(n_landmarks=len(work.taught), **work.pack.card.config)
     made, grids, positions = [], [], []
     for case in work.train:
         known = known_in(case, work.landmarks)
@@ -103,7 +153,7 @@ def read_cases(
         assert case.study is not None
         for volume in case.study.volumes:
             name = f"{case.name}, {volume.name}"
-            made.append(case_of(volume, known, work.all, config, name))
+            made.append(case_of(volume, known, work.taught, config, name))
         grids.append(case.study.volumes[0].grid)
         missing = (np.nan,) * 3
         positions.append([known.get(name, missing) for name in work.landmarks])
@@ -127,14 +177,20 @@ def known_in(case: OpenedCase, landmarks: Sequence[str]) -> dict[str, Any]:
 
 
 def recall(work: Work) -> Generator[Progress, None, None]:
-    """Gather past experience, if it is to be mixed in."""
+    """Gather past experience of the network that is taught, to be mixed in.
+
+    Another that is not taught forgets nothing.
+    """
     from napari_midrl.training.past import past_cases, past_of
 
     card = work.pack.card
     work.coreset = read_coreset(work.pack.folder, card.coreset_sha256)
-    if not work.settings.replay_share:
+    if not work.settings.replay_share or work.has_own_network:
         return
-    cases, weights = yield from past_cases(work.recipe, work.coreset, work.all)
+    # What a recipe makes is what the first network was made of.
+    recipe = "" if work.number else work.recipe
+    own = [case for case in work.coreset if {*case.landmarks} & {*work.taught}]
+    cases, weights = yield from past_cases(recipe, own, work.taught)
     chosen = work.settings
     work.past = past_of(
         cases, weights, chosen.replay_share, is_relearned=chosen.relearns_past
@@ -142,16 +198,16 @@ def recall(work: Work) -> Generator[Progress, None, None]:
 
 
 def grown_network(work: Work) -> DenseQNetwork:
-    """Return the network to begin with."""
-    from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
-    from napari_midrl.localizers.weights import fitting_its_card, loaded_network
+    """Return the network to begin with.
+
+    One of its own begins with all that the first network sees, and without its agents.
+    """
+    from napari_midrl.localizers.midrl import network_of
     from napari_midrl.training.growing import grown
 
-    pack = work.pack
-    with fitting_its_card(pack):
-        config = DenseQConfig(n_landmarks=len(work.old), **pack.card.config)
-        network = loaded_network(pack, lambda: DenseQNetwork(config))
-    return grown(network, len(work.new), work.settings.seed)
+    is_own, seed = work.has_own_network, work.settings.seed
+    parent = network_of(work.pack, 0 if is_own else work.number)
+    return grown(parent, len(work.new), seed, keeps_agents=not is_own)
 
 
 def training_of(work: Work, n_updates: int) -> DenseTrainingSettings:
@@ -165,11 +221,13 @@ def training_of(work: Work, n_updates: int) -> DenseTrainingSettings:
 
 
 def localizer_of_network(work: Work, network: DenseQNetwork) -> Localizer:
-    """Return the localizer of a network in the making."""
+    """Return the localizer of a network in the making, of what it is taught."""
     from napari_midrl.localizers.midrl import MidrlLocalizer
 
+    taught = {*work.taught}
+    constellations = tuple(c for c in work.constellations if taught & {*c.landmarks})
     return MidrlLocalizer(
-        "fine-tuned", work.all, network, constellations=work.constellations
+        "fine-tuned", work.taught, network, constellations=constellations
     )
 
 
