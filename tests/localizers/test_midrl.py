@@ -632,6 +632,20 @@ def test_those_that_decide_together_are_sought_together():
     assert levels_missed_mm(found).max() < 2
 
 
+@pytest.mark.parametrize("wanted", [LEVELS, ("high", "middle")])
+def test_reports_are_of_the_landmarks_asked_for_to_the_end(wanted):
+    """Also while the one that was missed is looked for once more."""
+    localizer = MidrlLocalizer("x", LEVELS, Confused(CHAIN), "", None, (LINKED,))
+    settings, reports = replace(QUICK, landmarks=wanted), []
+    volume = blob(GRID, PLACE_LPS_MM, 4.0)
+    finish(localizer.localize(volume, settings), reports.append)
+    assert any("middle" in report.text for report in reports)
+    walks = [report for report in reports if isinstance(report, SearchProgress)]
+    assert {w.positions_lps_mm.shape for w in walks} == {(len(wanted), 4, 3)}
+    done = [report.done for report in reports]
+    assert done == sorted(done)
+
+
 def test_a_constellation_of_strangers_is_refused():
     with pytest.raises(ValueError, match="low"):
         MidrlLocalizer("oracle", NAMES, Oracle(), constellations=(LINKED,))

@@ -18,7 +18,7 @@ from napari_midrl.agents.dense_search import search, search_near
 from napari_midrl.agents.layout import channels_last
 from napari_midrl.agents.reliability import Reliability, evidence_size
 from napari_midrl.agents.upright import UNTURNED, Arrangement
-from napari_midrl.data.progress import SearchProgress, relayed
+from napari_midrl.data.progress import Progress, SearchProgress, relayed
 from napari_midrl.data.trajectory import Localization
 from napari_midrl.errors import SearchError
 from napari_midrl.localizers.constellations import constellation_of
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from napari_midrl.agents.constellation import Constellation
     from napari_midrl.agents.upright import Turn
-    from napari_midrl.data.progress import Progress
     from napari_midrl.data.settings import SearchSettings
     from napari_midrl.data.trajectory import LandmarkResult, Trajectory
     from napari_midrl.data.volume import Volume
@@ -242,14 +241,20 @@ class MidrlLocalizer:
             return results
         rows, names, places = zip(*moved, strict=True)
         agents = [self._landmarks.index(name) for name in names]
-        closer = yield from search_near(
-            self._network.to(device),
-            names,
-            agents,
-            volume,
-            np.array(places),
-            settings,
-            device,
+        closer = yield from relayed(
+            search_near(
+                self._network.to(device),
+                names,
+                agents,
+                volume,
+                np.array(places),
+                settings,
+                device,
+            ),
+            # Where these few are is no report of all agents.
+            lambda report: Progress(
+                report.total, report.total, f"looking again for {', '.join(names)}"
+            ),
         )
         better = list(results)
         for row, near in zip(rows, closer, strict=True):
