@@ -67,7 +67,7 @@ def measure(volume: Volume, n_searches: int) -> list[dict[str, float]]:
     """Return the longest gaps, with nothing to do and in searches by the dock's button.
 
     All landmarks of the pack are sought, and the search is shown while it runs. The
-    first search of a session loads the libraries.
+    dock has got ready before the first, as it does by itself once there is a volume.
     """
     viewer = napari.Viewer()
     viewer.window.resize(*WINDOW_SIZE)
@@ -79,6 +79,9 @@ def measure(volume: Volume, n_searches: int) -> list[dict[str, float]]:
     viewer.window.add_dock_widget(dock, name="MIDRL: search", area="right")
     # Without a GPU, drawing in 3D alone takes longer than what is asked here.
     dock.show_view(AXIAL)
+    until = time.monotonic() + PATIENCE_S
+    while not dock.readiness.is_ready and time.monotonic() < until:
+        watch(10 * TICK_MS)
     watch(QUIET_MS)
     ticks, rows = Ticks(), []
     for _ in range(n_searches):

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from napari_midrl.localizers.base import PolicyMap
 
 
+NEEDED_BY_NAPARI = "pandas"
+"""napari imports it for the first layer of points. In the thread of the window, that
+would take a second."""
+
+
 class PackInfo(Protocol):
     """What is known of an agent pack before its weights are loaded."""
 
@@ -60,6 +65,8 @@ class Engine:
         Reads a study.
     policy
         Asks the agents of a pack what they would do in a volume.
+    prepare
+        Loads a pack, and all that a search with it needs; None if nothing is needed.
     """
 
     available_packs: Callable[[], Sequence[PackInfo]]
@@ -70,11 +77,12 @@ class Engine:
     policy: Callable[
         [Volume, str, SearchSettings], Generator[Progress, None, PolicyMap]
     ]
+    prepare: Callable[[str], Generator[Progress, None, object]] | None = None
 
 
 def default_engine() -> Engine:
     """Return the workflows of this package."""
-    return Engine(_available_packs, _locate, _load_study, _policy)
+    return Engine(_available_packs, _locate, _load_study, _policy, _prepare)
 
 
 def _available_packs() -> Sequence[PackInfo]:
@@ -88,13 +96,18 @@ def _locate(
 ) -> Generator[Any, None, Localization]:
     from napari_midrl.workflows.localize import locate
 
-    # napari imports it for the first layer of points. In the thread of the window, that
-    # would take a second.
-    import_module("pandas")
+    import_module(NEEDED_BY_NAPARI)
     found = yield from locate(volume, pack, settings)
     # Landmarks name their image; the volume remembers what is computed here.
     _ = volume.content_hash
     return found
+
+
+def _prepare(pack: str) -> Generator[Progress, None, object]:
+    from napari_midrl.workflows.localize import load_localizer
+
+    import_module(NEEDED_BY_NAPARI)
+    return (yield from load_localizer(pack))
 
 
 def _load_study(paths: Sequence[Path]) -> Generator[Progress, None, Study]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from functools import partial, update_wrapper
 from pathlib import Path
@@ -38,6 +39,7 @@ from napari_midrl.plugin.preferences import (
     load_preferences,
 )
 from napari_midrl.plugin.readers import study_layers
+from napari_midrl.plugin.readiness import Readiness
 from napari_midrl.plugin.removal import removing
 from napari_midrl.plugin.replay import Replay
 from napari_midrl.plugin.result_rows import (
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from napari_midrl.geometry.grid import VoxelGrid
     from napari_midrl.plugin.turns import Portions
 
+LEAST_TABLE_INTERVAL_S = 0.25
 SAVE_LANDMARKS = "As a table (LPS mm), 3D Slicer markups, or fcsv; asks first."
 SAVE_TRAJECTORIES = "Every step of every agent as a table: position, action, Q-values."
 SAVE_MOVIE = "What the canvas shows, step by step."
@@ -107,6 +110,7 @@ class SearchDock(Dock):
         self._source: Image | None = None
         self._landmark_layer: Points | None = None
         self._colors: Colors = {}
+        self._table_time = 0.0
         self.found: Localization | None = None
 
         self.ui = DockLayout()
@@ -128,6 +132,7 @@ class SearchDock(Dock):
         )
         self._movie = SavingTask(self)
         self._removal = Turns(self)
+        self.readiness = Readiness(self._engine, self.ui.form, self)
         self._connect()
         self._show_preferences()
         self._show_packs()
@@ -311,7 +316,10 @@ class SearchDock(Dock):
         self.ui.form.show_progress(progress)
         if isinstance(progress, SearchProgress) and self._live is not None:
             self._live.show(progress)
-            self._show_walk(self._live, progress)
+            now = time.monotonic()
+            if now - self._table_time >= LEAST_TABLE_INTERVAL_S:
+                self._table_time = now
+                self._show_walk(self._live, progress)
 
     def _show_walk(self, live: LiveSearch, report: SearchProgress) -> None:
         """Fill the table while the agents settle."""
@@ -562,6 +570,7 @@ class SearchDock(Dock):
 
     def let_go(self) -> None:
         """Let go of a running task; the window closes."""
+        self.readiness.stop()
         self.cancel()
         self._removal.finish()
         self._legend.clear()
@@ -570,6 +579,7 @@ class SearchDock(Dock):
 
     def close_all(self) -> None:
         """Stop everything and leave the viewer as one would expect without the dock."""
+        self.readiness.stop()
         self.cancel()
         self._removal.finish()
         news.changed.disconnect(self._on_pack_news)

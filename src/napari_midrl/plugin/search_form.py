@@ -207,14 +207,19 @@ class SearchForm(QWidget):
 
     def show_progress(self, progress: Progress) -> None:
         """Show how far the search is; a total of 0 means that nobody knows."""
-        self.progress.setRange(0, progress.total)
-        self.progress.setValue(progress.done)
+        bar = self.progress
+        # Qt paints the window at once for each of these.
+        if (bar.maximum(), bar.value()) != (progress.total, progress.done):
+            bar.setRange(0, progress.total)
+            bar.setValue(progress.done)
         self.show_status(progress.text)
 
     def show_status(self, text: str, *, error: bool = False) -> None:
         """Show one sentence under the buttons, errors in red."""
+        style = "color: #FF8A80;" if error else ""
         self.status.setText(text)
-        self.status.setStyleSheet("color: #FF8A80;" if error else "")
+        if self.status.styleSheet() != style:
+            self.status.setStyleSheet(style)
 
     def _items(self) -> list[QListWidgetItem]:
         items = (self.landmarks.item(n) for n in range(self.landmarks.count()))
