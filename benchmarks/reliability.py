@@ -15,14 +15,17 @@ import argparse
 import json
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_midrl.agents.reliability import Reliability
 from napari_midrl.data.progress import finish
 from napari_midrl.io.model_store import find_pack, read_card
+from napari_midrl.localizers.midrl import reliability_of
 from napari_midrl.workflows.calibrate import RIGHT_MM, THERE_MM, Answer, answers_in
+
+if TYPE_CHECKING:
+    from napari_midrl.agents.reliability import Reliability
 
 FIRST_SEED = 210_000
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
@@ -39,10 +42,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     folder = find_pack(chosen.pack)
-    statement = read_card(folder).reliability
-    if statement is None:
+    card = read_card(folder)
+    reliability = reliability_of(card, card.by_network[0])
+    if reliability is None:
         parser.error(f"{chosen.pack} was never calibrated")
-    reliability = Reliability(**statement.model_dump(exclude={"fitted_to"}))
     seeds = range(FIRST_SEED, FIRST_SEED + chosen.patients)
     answers = finish(answers_in(folder, seeds, chosen.jobs))
     table = summarized(answers, reliability)
