@@ -6,12 +6,13 @@ import numpy as np
 import torch
 
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
+from napari_midrl.agents.reliability import evidence_size
 from napari_midrl.data.landmarks import Landmark, LandmarkSet
 from napari_midrl.data.volume import Volume
 from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.io.images import write_nifti
 from napari_midrl.io.landmarks import write_landmarks
-from napari_midrl.io.model_store import write_pack
+from napari_midrl.io.model_store import ReliabilityStatement, write_pack
 
 CONFIG = DenseQConfig(2, 4.0, (4, 4, 4), fine_channels=4, n_hidden=4)
 
@@ -36,6 +37,19 @@ def write_tiny_pack(folder, name="tiny"):
         "limits": "All.",
     }
     write_pack(folder, card, {n: t.numpy() for n, t in network.state_dict().items()})
+
+
+def flat_reliability(**changes):
+    """Return what a card of tiny agents may say: all evidence counts for nothing."""
+    n = evidence_size(6)
+    numbers = {"means": [0.0] * n, "scales": [1.0] * n, "weights": [0.0] * n}
+    return ReliabilityStatement(**{**numbers, "bias": 0.0, **changes})
+
+
+def noise():
+    """Return a volume of nothing, for searches whose answers are not judged."""
+    grid = VoxelGrid((16, 16, 16), np.diag([4.0, 4.0, 4.0, 1.0]))
+    return Volume(np.random.default_rng(0).random((16, 16, 16)), grid, "noise")
 
 
 def write_case(folder, seed, names):

@@ -9,13 +9,11 @@ from localizer_contract import LocalizerContract
 from test_midrl import BASE_MM, GRID, NAMES, OFFSETS, PLACE_LPS_MM, Oracle, blob
 
 from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
-from napari_midrl.agents.reliability import evidence_size
 from napari_midrl.data.policy import PolicyField
 from napari_midrl.data.progress import SearchProgress, finish
 from napari_midrl.data.settings import SearchSettings
 from napari_midrl.errors import PackError, SearchError
 from napari_midrl.io.model_store import (
-    ReliabilityStatement,
     joined,
     read_card,
     read_pack,
@@ -25,7 +23,7 @@ from napari_midrl.io.model_store import (
 from napari_midrl.localizers.midrl import MidrlLocalizer
 from napari_midrl.localizers.packs import localizer_of
 from napari_midrl.localizers.team import TeamLocalizer
-from tests.tiny_agents import CONFIG, write_tiny_pack
+from tests.tiny_agents import CONFIG, flat_reliability, write_tiny_pack
 
 OTHERS = ("below", "behind")
 OTHER_OFFSETS = torch.tensor([[0.0, 1, -4], [-2, 3, 0]])
@@ -189,15 +187,7 @@ def test_the_policy_is_that_of_the_network_that_knows_the_landmark(pack, volume)
 
 
 def test_how_sure_one_network_is_says_nothing_about_another(pack, volume):
-    n = evidence_size(6)
-    said = ReliabilityStatement(
-        means=[0.0] * n,
-        scales=[1.0] * n,
-        weights=[0.0] * n,
-        bias=0.0,
-        reject_below={"old": 1.0},
-        landmarks=["old", "older"],
-    )
+    said = flat_reliability(reject_below={"old": 1.0}, landmarks=["old", "older"])
     before = finish(localizer_of(read_pack(pack)).localize(volume, QUICK)).results
     write_card(pack, read_card(pack).model_copy(update={"reliability": said}))
     after = finish(localizer_of(read_pack(pack)).localize(volume, QUICK)).results

@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from napari_midrl.agents.reliability import evidence_size
 from napari_midrl.cli.main import app
 from napari_midrl.data.progress import finish
 from napari_midrl.data.settings import SearchSettings
-from napari_midrl.data.volume import Volume
 from napari_midrl.errors import InputError, OverwriteError, PackError
-from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.io.coreset import read_coreset
 from napari_midrl.io.model_store import (
-    ReliabilityStatement,
     read_card,
     read_pack,
     write_card,
@@ -30,7 +26,7 @@ from napari_midrl.workflows.finetune import finetune
 from napari_midrl.workflows.finetune_cases import Split, cases_in, split_of
 from napari_midrl.workflows.finetune_runs import discard, resumed, run_folder
 from napari_midrl.workflows.finetune_settings import FineTuneSettings, PlanProgress
-from tests.tiny_agents import write_cases, write_tiny_pack
+from tests.tiny_agents import flat_reliability, noise, write_cases, write_tiny_pack
 
 TRAINING = DenseTrainingSettings(
     n_updates=1,
@@ -55,19 +51,8 @@ def parent(tmp_path_factory):
     """A pack of two landmarks that nobody taught, and that never are refused."""
     folder = tmp_path_factory.mktemp("packs") / "tiny"
     write_tiny_pack(folder)
-    n = evidence_size(6)
-    said = ReliabilityStatement(
-        means=[0.0] * n, scales=[1.0] * n, weights=[0.0] * n, bias=1.0
-    )
+    said = flat_reliability(bias=1.0)
     write_card(folder, read_card(folder).model_copy(update={"reliability": said}))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def cases(tmp_path_factory):
-    """Four cases; one of them also places a landmark the pack knows."""
-    folder = tmp_path_factory.mktemp("cases")
-    write_cases(folder)
     return folder
 
 
@@ -96,13 +81,8 @@ def test_the_new_pack_knows_old_and_new_landmarks(made):
 
 def test_the_new_pack_can_be_searched_with(made):
     localizer = localizer_of(read_pack(made[0].folder))
-    volume = Volume(
-        np.random.default_rng(0).random((16, 16, 16)),
-        VoxelGrid((16, 16, 16), np.diag([4.0, 4.0, 4.0, 1.0])),
-        "noise",
-    )
     settings = SearchSettings(landmarks=("newer",), n_starts=2)
-    found = finish(localizer.localize(volume, settings))
+    found = finish(localizer.localize(noise(), settings))
     assert [result.name for result in found.results] == ["newer"]
 
 

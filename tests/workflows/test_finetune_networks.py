@@ -8,13 +8,10 @@ import pytest
 from napari_midrl.agents.reliability import evidence_size
 from napari_midrl.data.progress import finish
 from napari_midrl.data.settings import SearchSettings
-from napari_midrl.data.volume import Volume
 from napari_midrl.errors import InputError, PackError
-from napari_midrl.geometry.grid import VoxelGrid
 from napari_midrl.io.coreset import read_coreset
 from napari_midrl.io.model_store import (
     ArrangementStatement,
-    ReliabilityStatement,
     read_card,
     read_pack,
     write_card,
@@ -22,7 +19,7 @@ from napari_midrl.io.model_store import (
 from napari_midrl.localizers.packs import localizer_of
 from napari_midrl.workflows.finetune import finetune
 from napari_midrl.workflows.finetune_runs import resumed, run_folder
-from tests.tiny_agents import write_cases, write_tiny_pack
+from tests.tiny_agents import flat_reliability, noise, write_tiny_pack
 from tests.workflows.test_finetune import QUICK, interrupted
 
 OWN = replace(QUICK, landmarks=("new", "newer"))
@@ -34,11 +31,8 @@ def parent(tmp_path_factory):
     """A pack of two landmarks that refuses some answers, and searches upright."""
     folder = tmp_path_factory.mktemp("packs") / "tiny"
     write_tiny_pack(folder)
-    n = evidence_size(6)
-    said = ReliabilityStatement(
-        means=[0.0] * n,
-        scales=[1.0] * n,
-        weights=[0.1] * n,
+    said = flat_reliability(
+        weights=[0.1] * evidence_size(6),
         bias=1.0,
         landmark_bias={"older": 0.5},
         reject_below={"old": 0.01},
@@ -52,24 +46,11 @@ def parent(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory):
-    """Four cases; one of them also places a landmark the pack knows."""
-    folder = tmp_path_factory.mktemp("cases")
-    write_cases(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def made(parent, cases, tmp_path_factory):
     """One run on landmarks that are all new, and its reports."""
     out, reports = tmp_path_factory.mktemp("out") / "child", []
     done = finish(finetune(str(parent), str(cases), str(out), OWN), reports.append)
     return done, reports
-
-
-def noise():
-    grid = VoxelGrid((16, 16, 16), np.diag([4.0, 4.0, 4.0, 1.0]))
-    return Volume(np.random.default_rng(0).random((16, 16, 16)), grid, "noise")
 
 
 def found_by(folder, landmarks):

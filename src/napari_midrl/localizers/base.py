@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from napari_midrl.errors import SearchError
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -15,6 +17,34 @@ if TYPE_CHECKING:
     from napari_midrl.data.settings import SearchSettings
     from napari_midrl.data.trajectory import Localization
     from napari_midrl.data.volume import Volume
+
+
+def landmarks_sought(
+    settings: SearchSettings, landmarks: tuple[str, ...], name: str
+) -> tuple[str, ...]:
+    """Return the landmarks to seek, each once, in the order they are asked for.
+
+    Parameters
+    ----------
+    settings
+        Of the search.
+    landmarks
+        That the localizer knows.
+    name
+        Of the localizer, for the message.
+
+    Raises
+    ------
+    SearchError
+        If a landmark is unknown, or none is asked for.
+    """
+    wanted = landmarks if settings.landmarks is None else settings.landmarks
+    names = tuple(dict.fromkeys(wanted))
+    unknown = [sought for sought in names if sought not in landmarks]
+    if unknown or not names:
+        msg = f"agents {name!r} do not know {unknown}; they know {list(landmarks)}"
+        raise SearchError(msg)
+    return names
 
 
 @runtime_checkable

@@ -21,6 +21,7 @@ from napari_midrl.agents.upright import UNTURNED, Arrangement
 from napari_midrl.data.progress import Progress, SearchProgress, relayed
 from napari_midrl.data.trajectory import Localization
 from napari_midrl.errors import SearchError
+from napari_midrl.localizers.base import landmarks_sought
 from napari_midrl.localizers.constellations import constellation_of
 from napari_midrl.localizers.device import pick_device
 from napari_midrl.localizers.weights import fitting_its_card, loaded_network
@@ -153,15 +154,7 @@ class MidrlLocalizer:
             too small.
         """
         begun = time.perf_counter()
-        wanted = self._landmarks if settings.landmarks is None else settings.landmarks
-        names = tuple(dict.fromkeys(wanted))
-        unknown = [name for name in names if name not in self._landmarks]
-        if unknown or not names:
-            msg = (
-                f"agents {self._name!r} do not know {unknown}; "
-                f"they know {list(self._landmarks)}"
-            )
-            raise SearchError(msg)
+        names = landmarks_sought(settings, self._landmarks, self._name)
         device = pick_device(settings.device)
         with _enough_memory(volume, device):
             turn, (results, trajectories) = yield from self._looks(

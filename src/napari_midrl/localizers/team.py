@@ -16,6 +16,7 @@ import numpy as np
 from napari_midrl.data.progress import SearchProgress
 from napari_midrl.data.trajectory import Localization
 from napari_midrl.errors import PackError, SearchError
+from napari_midrl.localizers.base import landmarks_sought
 from napari_midrl.localizers.midrl import MidrlLocalizer
 
 if TYPE_CHECKING:
@@ -96,15 +97,7 @@ class TeamLocalizer:
             too small.
         """
         begun = time.perf_counter()
-        wanted = self._landmarks if settings.landmarks is None else settings.landmarks
-        names = tuple(dict.fromkeys(wanted))
-        unknown = [name for name in names if name not in self._landmarks]
-        if unknown or not names:
-            msg = (
-                f"agents {self.name!r} do not know {unknown}; "
-                f"they know {list(self._landmarks)}"
-            )
-            raise SearchError(msg)
+        names = landmarks_sought(settings, self._landmarks, self.name)
         shares = [
             (member, tuple(name for name in names if name in member.landmarks))
             for member in self._members
