@@ -21,6 +21,7 @@ from napari_midrl.agents.layout import channels_last
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import PackError, TrainingError
 from napari_midrl.training.dense_identity import difference, identity_of
+from napari_midrl.training.precision import lowered
 from napari_midrl.training.views import ViewSettings, draw_view
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ class _TrainingState:
         rate = learning_rate_at(self.n_done, settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast("cpu", torch.bfloat16):
+        with lowered():
             online = self.online_net.encode(view.array)
             with torch.no_grad():
                 target = lesson.judge.encode(view.array)
@@ -317,7 +318,7 @@ class _TrainingState:
         landmarks = known[order[: self.settings.n_fine_landmarks]]
         fine = _Closer.around(view, landmarks, FINE, 4.0, generator)
         place = fine.corners, landmarks
-        with torch.autocast("cpu", torch.bfloat16):
+        with lowered():
             trained = self.online_net.refine(fine.cubes, online.features, *place)
             with torch.no_grad():
                 judged = lesson.judge.refine(fine.cubes, target.features, *place)
@@ -328,7 +329,7 @@ class _TrainingState:
         inner = _Closer.around(view, landmarks, DETAIL, 1.5, generator)
         place = inner.corners - fine.corners, landmarks
         online_fine, target_fine = trained[-1].features, judged[-1].features
-        with torch.autocast("cpu", torch.bfloat16):
+        with lowered():
             trained = self.online_net.look_at_detail(inner.cubes, online_fine, *place)
             with torch.no_grad():
                 judged = lesson.judge.look_at_detail(inner.cubes, target_fine, *place)

@@ -121,11 +121,20 @@ def _version(name: str) -> str | None:
 def _torch() -> Iterator[Finding]:
     import torch
 
+    from napari_midrl.training.precision import has_bfloat16
+
     cudnn = torch.backends.cudnn.version() if torch.cuda.is_available() else None
     faults = known_faults(torch.__version__, cudnn)
     verdict = Verdict.WARNING if faults else Verdict.OK
     yield Finding("torch", torch.__version__, verdict, "; ".join(faults))
     yield Finding("torch threads", str(torch.get_num_threads()))
+    is_fast = has_bfloat16()
+    yield Finding(
+        "training",
+        "in bfloat16"
+        if is_fast
+        else "in float32: no bfloat16 in this processor, two to three times slower",
+    )
     if torch.cuda.is_available():
         yield Finding("CUDA", str(torch.version.cuda))
         yield Finding("cuDNN", str(cudnn))
