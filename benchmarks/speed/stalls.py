@@ -19,5 +19,6 @@ def measure(effort: Effort, volume: Volume) -> dict[str, Any]:
     return {
         "longest_stall_ms": max(row["stall_ms"] for row in rows[1:] or rows),
         "first_stall_ms": rows[0]["stall_ms"],
+        "showing_stall_ms": max(row["showing_ms"] for row in rows),
         "stalls": rows,
     }

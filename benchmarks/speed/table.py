@@ -35,6 +35,7 @@ ROWS = (
     Row("frame_update_ms", "frame of a replay, 6 agents x 24 starts", "ms", "< 30"),
     Row("longest_stall_ms", "window stands still in a search", "ms", "< 150"),
     Row("first_stall_ms", "the same, in the first search of a session", "ms"),
+    Row("showing_stall_ms", "the same, while what was found is drawn", "ms"),
     Row("start_up_python_s", "starting Python", "s"),
     Row("start_up_import_s", "and importing the package", "s"),
     Row("start_up_version_s", "midrl --version", "s"),

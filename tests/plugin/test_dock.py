@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from napari_midrl.data.landmarks import LandmarkSource
 from napari_midrl.errors import OverwriteError
 from napari_midrl.io.landmarks import read_landmarks
 from napari_midrl.plugin import exports, scene
+from napari_midrl.plugin.canvas import ABOVE_LAYERS, view_of
+from napari_midrl.plugin.live import LiveSearch
 from napari_midrl.plugin.movie import write_movie
 from napari_midrl.plugin.orientation import CORONAL, THREE_D
 from napari_midrl.plugin.preferences import Preferences
@@ -171,11 +174,44 @@ def test_cancel_frees_the_window_within_half_a_second(make_dock, qtbot, fakes):
     assert time.monotonic() - began < 0.5
     assert dock.ui.form.run_button.isEnabled()
     assert task.wait(5)
+    assert not drawn_live(viewer)
 
-    def has_nothing_live():
-        return not any("searching" in layer.name for layer in viewer.layers)
 
-    qtbot.waitUntil(has_nothing_live, timeout=10_000)
+def drawn_live(viewer):
+    """Return what is seen on the canvas above all layers."""
+    nodes = view_of(viewer).scene.children
+    return [n for n in nodes if n.order == ABOVE_LAYERS and n.visible]
+
+
+def test_no_layer_comes_or_goes_while_a_search_runs(
+    make_dock, qtbot, monkeypatch, fakes
+):
+    """Each would keep the window for a tenth of a second and more."""
+    viewer, dock = make_dock(partial(fakes.fake_locate, pause_s=0.05))
+    dock.run()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
+    old = [layer for layer in viewer.layers if layer.name != dock._source.name]
+    events, seen = [], []
+    show = LiveSearch.show
+
+    def shown(live, report):
+        show(live, report)
+        seen.append((len(drawn_live(viewer)), [layer.visible for layer in old]))
+
+    def on_change(event):
+        events.append((event.type, event.value.name, dock.found is not None))
+
+    monkeypatch.setattr(LiveSearch, "show", shown)
+    viewer.layers.events.inserted.connect(on_change)
+    viewer.layers.events.removed.connect(on_change)
+    dock.run()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
+    assert seen[-1] == (2, [False] * 4)
+    assert [kind for kind, _, _ in events] == ["inserted"] * 4 + ["removed"] * 4
+    assert {is_over for _, _, is_over in events} == {True}
+    names = [layer.name for layer in viewer.layers[1:]]
+    assert names == ["trails", "fields of view", "agents", "landmarks (fake 1.0)"]
+    assert not drawn_live(viewer)
 
 
 def test_between_two_layers_of_a_result_the_window_works(make_dock, qtbot):

@@ -42,10 +42,19 @@ def hide_ghost(
 
 def is_any_shown(viewer: napari.viewer.Viewer, positions_lps_mm: npt.ArrayLike) -> bool:
     """Return whether a slice shows any of the positions; space shows all."""
+    places = world_zyx_mm(positions_lps_mm)
+    return viewer.dims.ndim < 3 or bool(are_shown(viewer, places).any())
+
+
+def are_shown(
+    viewer: napari.viewer.Viewer, places_zyx_mm: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_]:
+    """Return which places, shape (..., 3), are on the slice; space shows all."""
     dims = viewer.dims
-    if dims.ndisplay == 3 or dims.ndim < 3:
-        return True
+    if dims.ndisplay == 3:
+        return np.ones(places_zyx_mm.shape[:-1], dtype=bool)
     axis = dims.order[-3]
-    along = world_zyx_mm(positions_lps_mm)[..., axis - (dims.ndim - 3)]
+    along = places_zyx_mm[..., axis - (dims.ndim - 3)]
     reach = max(dims.margin_left[axis], dims.thickness[axis] / 2, dims.range[axis].step)
-    return bool((np.abs(along - dims.point[axis]) <= reach).any())
+    near: npt.NDArray[np.bool_] = np.abs(along - dims.point[axis]) <= reach
+    return near

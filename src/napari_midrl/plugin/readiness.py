@@ -10,8 +10,11 @@ from qtpy.QtCore import QObject, QTimer
 from napari_midrl.plugin.background import BackgroundTask
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_midrl.plugin.engine import Engine
     from napari_midrl.plugin.search_form import SearchForm
+    from napari_midrl.plugin.turns import Portions
 
 DELAY_MS = 300
 """After the last choice; who is still choosing wants no stutter."""
@@ -26,14 +29,23 @@ class Readiness(QObject):
         Loads them; may have nothing to load.
     form
         Once an image and agents are chosen there, a search is to be expected.
+    then
+        Done in portions when all is loaded.
     parent
         Qt parent.
     """
 
-    def __init__(self, engine: Engine, form: SearchForm, parent: QObject) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        form: SearchForm,
+        then: Callable[[], Portions],
+        parent: QObject,
+    ) -> None:
         super().__init__(parent)
         self._engine = engine
         self._form = form
+        self._then = then
         self._task: BackgroundTask | None = None
         self._asked = self._loaded = ""
         self._timer = QTimer(self)
@@ -74,7 +86,7 @@ class Readiness(QObject):
             partial(self._engine.prepare, self._asked),
             self,
             on_report=lambda report: None,
-            on_return=lambda loaded: None,
+            on_return=lambda loaded: self._then(),
             on_error=self._on_error,
             on_end=self._on_end,
         )

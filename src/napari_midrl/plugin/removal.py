@@ -29,3 +29,11 @@ def removing(viewer: napari.viewer.Viewer, layers: Iterable[Layer | None]) -> Po
             with quick_collection():
                 viewer.layers.remove(layer)
             yield
+
+
+def hiding(layers: Iterable[Layer]) -> Portions:
+    """Hide layers that are no longer true, one by one; their names become free."""
+    for layer in layers:
+        layer.visible = False
+        layer.name = f"{layer.name} (before)"
+        yield

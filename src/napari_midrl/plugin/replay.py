@@ -84,8 +84,10 @@ class Replay(QObject):
         self._bar.set_replay(playback.n_frames, playback.starts, playback.landmarks)
         self.player.set_n_frames(playback.n_frames)
         options = self._bar.options()
-        self._scene = ReplayScene(self._viewer, playback, colors, options)
+        yield
         self._plot.set_value(playback, options.start, colors)
+        yield
+        self._scene = ReplayScene(self._viewer, playback, colors, options)
         yield
         last = playback.n_frames - 1
         for _ in self._scene.adding():

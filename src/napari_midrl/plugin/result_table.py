@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
@@ -25,7 +26,7 @@ from napari_midrl.plugin.icons import color_icon
 from napari_midrl.plugin.tables import frame_box, set_tooltips, style_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from napari_midrl.plugin.result_rows import ResultRow
 
@@ -61,6 +62,7 @@ _STATE_COLORS = {
 }
 _DOUBTFUL_COLOR = "#FF9E9E"
 _WALKING_COLOR = "#9AA3AD"
+_FITTED = QHeaderView.ResizeMode.ResizeToContents
 
 
 class ResultTable(QWidget):
@@ -98,11 +100,11 @@ class ResultTable(QWidget):
 
     def _style_table(self) -> None:
         table = self.table
-        rows, _ = style_table(table, _WIDTHS, row_height=21)
+        self._heights, _ = style_table(table, _WIDTHS, row_height=21)
         table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         take_what_is_left(table, LEAST_HEIGHT)
         table.setWordWrap(True)
-        rows.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self._heights.setSectionResizeMode(_FITTED)
 
     def value(self) -> tuple[ResultRow, ...]:
         """Return the rows shown."""
@@ -123,7 +125,7 @@ class ResultTable(QWidget):
     def _fill(self, frame: str | None = None) -> None:
         frame = self.frame.currentText()
         table = self.table
-        with signals_blocked(table):
+        with signals_blocked(table), _fitted_once(self._heights):
             table.setRowCount(len(self._rows))
             table.setHorizontalHeaderLabels([h.format(frame=frame) for h in _HEADERS])
             set_tooltips(table, _TOOLTIPS)
@@ -160,3 +162,16 @@ class ResultTable(QWidget):
     def _on_cell_clicked(self, row: int, column: int) -> None:
         """A click on the row already chosen jumps back to it."""
         self.landmark_chosen.emit(self._rows[row].name)
+
+
+@contextmanager
+def _fitted_once(rows: QHeaderView) -> Iterator[None]:
+    """Fit the heights of rows to their texts in the end, not after every text.
+
+    Qt does so at once, which takes twenty times as long as to fill the table.
+    """
+    rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+    try:
+        yield
+    finally:
+        rows.setSectionResizeMode(_FITTED)

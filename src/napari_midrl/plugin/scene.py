@@ -1,18 +1,15 @@
-"""Draws a search in the viewer: live while it runs, then as layers one can replay."""
+"""Draws a finished search in the viewer, as layers one can replay."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Image, Points, Tracks, Vectors
 
-from napari_midrl.plugin.colors import Colors, color_of, rgba
 from napari_midrl.plugin.ghosts import hide_ghost
 from napari_midrl.plugin.layers import (
-    AGENT_SIZE_MM,
     AGENT_SIZE_PIXELS,
     BLENDING,
     agent_colors,
@@ -22,18 +19,16 @@ from napari_midrl.plugin.layers import (
     boxes_layer,
     trails_layer,
 )
-from napari_midrl.plugin.removal import remove_layers, removing
+from napari_midrl.plugin.removal import remove_layers
 from napari_midrl.plugin.world import AXIS_LABELS, METADATA_KEY, UNITS, world_zyx_mm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import napari.viewer
     import numpy.typing as npt
     from napari.layers import Layer
 
     from napari_midrl.data.playback import Playback
-    from napari_midrl.data.progress import SearchProgress
+    from napari_midrl.plugin.colors import Colors
     from napari_midrl.plugin.turns import Portions
 
 LEAST_TRAIL_INTERVAL_S = 0.25
@@ -63,136 +58,6 @@ class ReplayOptions:
     trails: bool = True
     boxes: bool = True
     tail_length: int = 60
-
-
-class LiveSearch:
-    """Agents of a search that is still running.
-
-    Parameters
-    ----------
-    viewer
-        The viewer.
-    names
-        Landmarks sought, in the order of the reports.
-    colors
-        By landmark.
-    """
-
-    def __init__(
-        self, viewer: napari.viewer.Viewer, names: Sequence[str], colors: Colors
-    ) -> None:
-        self._viewer = viewer
-        self._colors = np.array([rgba(color_of(colors, name)) for name in names])
-        self._agents: Points | None = None
-        self._boxes: Vectors | None = None
-        self._trails: Vectors | None = None
-        self._history: list[npt.NDArray[np.float64]] = []
-        self._trail_time = 0.0
-        self._n_still: npt.NDArray[np.int64] | None = None
-        self._last: npt.NDArray[np.float64] | None = None
-        self._done = 0
-        self.names = tuple(names)
-
-    @property
-    def settled(self) -> npt.NDArray[np.bool_] | None:
-        """Which agents have not moved for some reports; None before the first."""
-        return None if self._n_still is None else self._n_still >= STILL_REPORTS
-
-    def show(self, report: SearchProgress) -> None:
-        """Draw the agents where the report says they are."""
-        if report.positions_lps_mm is None or report.box_sizes_mm is None:
-            return
-        positions = np.asarray(report.positions_lps_mm)
-        if report.done < self._done:
-            # The search looks again, from the starts: no trail leads there.
-            self._history.clear()
-        self._done = report.done
-        self._count_still(positions)
-        self._history.append(world_zyx_mm(positions[:, 0]))
-        # A layer more with each report: all at once would keep the window too long.
-        has_agents, has_boxes = self._agents is not None, self._boxes is not None
-        self._show_agents(positions)
-        if has_agents:
-            # One box per landmark: those of all starts would hide the anatomy.
-            self._show_boxes(positions[:, 0], np.asarray(report.box_sizes_mm)[:, 0])
-        now = time.monotonic()
-        if has_boxes and now - self._trail_time >= LEAST_TRAIL_INTERVAL_S:
-            self._trail_time = now
-            self._show_trails()
-
-    def closing(self) -> Portions:
-        """Take the live layers away, one by one."""
-        return removing(self._viewer, (self._agents, self._boxes, self._trails))
-
-    def _count_still(self, positions: npt.NDArray[np.float64]) -> None:
-        if self._last is None or self._n_still is None:
-            self._n_still = np.zeros(positions.shape[:2], dtype=np.int64)
-        else:
-            still = (positions == self._last).all(axis=-1)
-            self._n_still = np.where(still, self._n_still + 1, 0)
-        self._last = positions
-
-    def _show_agents(self, positions: npt.NDArray[np.float64]) -> None:
-        data = world_zyx_mm(positions).reshape(-1, 3)
-        if self._agents is not None:
-            self._agents.data = data
-            return
-        per_agent = np.repeat(self._colors, positions.shape[1], axis=0)
-        self._agents = Points(
-            data,
-            name="agents (searching)",
-            size=AGENT_SIZE_MM,
-            canvas_size_limits=AGENT_SIZE_PIXELS,
-            face_color=per_agent,
-            border_color=per_agent,
-            border_width=0,
-            **_live_options(),
-        )
-        add_quietly(self._viewer, self._agents)
-
-    def _show_boxes(
-        self, centers: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64]
-    ) -> None:
-        begin, along = box_lines(centers, sizes, slice_normal(self._viewer))
-        data = np.stack([world_zyx_mm(begin), world_zyx_mm(along)], axis=-2)
-        data = data.reshape(-1, 2, 3)
-        if self._boxes is not None:
-            move_lines(self._boxes, data)
-            return
-        self._boxes = Vectors(
-            data,
-            name="fields of view (searching)",
-            edge_color=np.repeat(self._colors, 12, axis=0),
-            edge_width=line_width_mm(self._viewer),
-            vector_style="line",
-            opacity=0.9,
-            **_live_options(),
-        )
-        add_quietly(self._viewer, self._boxes)
-
-    def _show_trails(self) -> None:
-        """Draw the latest part of the ways of the first start."""
-        self._history = self._history[-MOST_LIVE_TRAIL:]
-        # Always the same number of segments, so that their colors stay as they are.
-        missing = MOST_LIVE_TRAIL - len(self._history)
-        way = np.stack([self._history[0]] * missing + self._history, axis=1)
-        data = np.stack([way[:, :-1], np.diff(way, axis=1)], axis=-2)
-        data = data.reshape(-1, 2, 3)
-        if self._trails is not None:
-            move_lines(self._trails, data)
-            return
-        edge_color = np.repeat(self._colors[:, None], MOST_LIVE_TRAIL - 1, axis=1)
-        edge_color[..., 3] = np.linspace(0.1, 1.0, MOST_LIVE_TRAIL - 1)
-        self._trails = Vectors(
-            data,
-            name="trails (searching)",
-            edge_color=edge_color.reshape(-1, 4),
-            edge_width=2 * line_width_mm(self._viewer),
-            vector_style="line",
-            opacity=0.9,
-            **_live_options(),
-        )
-        add_quietly(self._viewer, self._trails)
 
 
 class ReplayScene:

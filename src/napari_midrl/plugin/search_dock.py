@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import partial, update_wrapper
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,8 @@ from napari_midrl.plugin.exports import (
 )
 from napari_midrl.plugin.layers import landmarks_layer, show_points
 from napari_midrl.plugin.legend import Legend
+from napari_midrl.plugin.live import LiveSearch
+from napari_midrl.plugin.live_canvas import LiveCanvas
 from napari_midrl.plugin.movie import movie_frames, write_movie
 from napari_midrl.plugin.orientation import STANDARD_VIEWS, StandardView
 from napari_midrl.plugin.pack_news import news
@@ -40,7 +42,7 @@ from napari_midrl.plugin.preferences import (
 )
 from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.readiness import Readiness
-from napari_midrl.plugin.removal import removing
+from napari_midrl.plugin.removal import hiding, removing
 from napari_midrl.plugin.replay import Replay
 from napari_midrl.plugin.result_rows import (
     SEARCHING,
@@ -50,7 +52,7 @@ from napari_midrl.plugin.result_rows import (
     rows_of_walk,
 )
 from napari_midrl.plugin.saving_task import SavingTask
-from napari_midrl.plugin.scene import LiveSearch
+from napari_midrl.plugin.search_keys import SearchKeys
 from napari_midrl.plugin.surroundings import borrow
 from napari_midrl.plugin.turns import Turns
 from napari_midrl.plugin.views import (
@@ -63,7 +65,7 @@ from napari_midrl.plugin.volumes import VolumeLayers
 from napari_midrl.plugin.world import volume_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     import napari.viewer
     from napari.layers import Image, Layer, Points
@@ -105,7 +107,9 @@ class SearchDock(Dock):
         self._engine = engine or default_engine()
         self._preferences = preferences or load_preferences()
         self._task: BackgroundTask | None = None
+        self._canvas = LiveCanvas(napari_viewer)
         self._live: LiveSearch | None = None
+        self._outdated: list[Layer] = []
         self._volume: Volume | None = None
         self._source: Image | None = None
         self._landmark_layer: Points | None = None
@@ -117,7 +121,7 @@ class SearchDock(Dock):
         self.fill_with(self.ui)
         self._surroundings = borrow(napari_viewer)
         self._planes = self._surroundings.planes
-        self._legend = Legend(napari_viewer, self)
+        self._legend = Legend(napari_viewer)
         self._volumes = VolumeLayers(napari_viewer, self._on_volumes_changed)
         self.replay = Replay(
             napari_viewer, self.ui.playback, self.ui.plot, self._planes, self
@@ -132,7 +136,9 @@ class SearchDock(Dock):
         )
         self._movie = SavingTask(self)
         self._removal = Turns(self)
-        self.readiness = Readiness(self._engine, self.ui.form, self)
+        self.readiness = Readiness(
+            self._engine, self.ui.form, self._canvas.warming, self
+        )
         self._connect()
         self._show_preferences()
         self._show_packs()
@@ -201,14 +207,16 @@ class SearchDock(Dock):
         viewer.events.theme.connect(self._on_theme)
         self._on_slicing_changed()
         self._on_theme()
-        for view in STANDARD_VIEWS:
-            # napari 0.9 asks every bound function for its name, at any key.
-            on_key = update_wrapper(partial(self._on_key_view, view), self._on_key_view)
-            viewer.bind_key(view.key, on_key, overwrite=True)
-        viewer.bind_key("Control-Enter", self._on_key_run, overwrite=True)
-        viewer.bind_key("Control-Space", self._on_key_play, overwrite=True)
-        viewer.bind_key("Control-Left", self._on_key_back, overwrite=True)
-        viewer.bind_key("Control-Right", self._on_key_on, overwrite=True)
+        acts: dict[str, Callable[[], object]] = {
+            view.key: partial(self.show_view, view) for view in STANDARD_VIEWS
+        }
+        acts |= {
+            "Control-Enter": self.run,
+            "Control-Space": self.replay.player.toggle,
+            "Control-Left": partial(self.replay.step, -1),
+            "Control-Right": partial(self.replay.step, 1),
+        }
+        self._keys = SearchKeys(viewer, acts)
 
     # ---- volumes and packs
 
@@ -279,8 +287,8 @@ class SearchDock(Dock):
         self._colors = landmark_colors(pack.landmarks)
         self._forget_search()
         names = settings.landmarks or pack.landmarks
-        self._live = LiveSearch(self._viewer, names, self._colors)
         self._legend.show(names, self._colors)
+        self._live = LiveSearch(self._viewer, self._canvas, names, self._colors)
         locate = partial(self._engine.locate, self._volume, pack.name, settings)
         self._start(locate, on_return=self._on_found)
         form.show_status(f"Loading the engine{ELLIPSIS}")
@@ -332,18 +340,19 @@ class SearchDock(Dock):
     def _on_found(self, found: Localization) -> Portions:
         """Show it all, in portions: between two of them the window can draw."""
         try:
-            if self._live is not None:
-                yield from self._live.closing()
-                self._live = None
-            self._removal.finish()
             self.found = found
+            yield
+            self._removal.finish()
             self._show_results(found)
             yield from self.replay.showing(found, self._colors)
             self._show_landmarks(found)
             yield
+            # Not before: napari would take its step slider away and make another.
+            yield from self._ending_live()
         except GeneratorExit:
             # Half of it is worse than nothing.
             self._forget_search()
+            self._end_live()
             raise
         n_found = sum(r.position_lps_mm is not None for r in found.results)
         turned = (
@@ -406,12 +415,20 @@ class SearchDock(Dock):
         self._update_saving()
 
     def _end_live(self) -> None:
+        self._removal.start(self._ending_live())
+
+    def _ending_live(self) -> Portions:
+        """Take the agents away, and return how the last search's layers are removed."""
         if self._live is not None:
-            self._removal.start(self._live.closing())
+            self._live.close()
             self._live = None
+        return removing(self._viewer, self._outdated)
 
     def _forget_search(self) -> None:
-        """Take the last search away; landmarks the user has corrected stay."""
+        """Hide the last search; landmarks the user has corrected stay.
+
+        Its layers are removed once nothing runs any more: it keeps the window too long.
+        """
         gone: list[Layer] = [*self.replay.let_go()]
         self.ui.results.set_value((), {})
         self.found = None
@@ -421,7 +438,9 @@ class SearchDock(Dock):
             data, options, _ = layer.as_layer_data_tuple()
             if not is_edited(data, options):
                 gone.append(layer)
-        self._removal.start(removing(self._viewer, gone))
+        before = [layer for layer in self._outdated if layer in self._viewer.layers]
+        self._outdated = [*before, *gone]
+        self._removal.start(hiding(gone))
 
     def _show_landmarks(self, found: Localization) -> None:
         from napari_midrl.workflows.localize import as_landmarks
@@ -472,21 +491,6 @@ class SearchDock(Dock):
     def _on_theme(self, event: object = None) -> None:
         theme = get_theme(self._viewer.theme)
         self.ui.plot.set_theme(theme.background.as_hex(), theme.text.as_hex())
-
-    def _on_key_view(self, view: StandardView, viewer: object = None) -> None:
-        self.show_view(view)
-
-    def _on_key_run(self, viewer: object = None) -> None:
-        self.run()
-
-    def _on_key_play(self, viewer: object = None) -> None:
-        self.replay.player.toggle()
-
-    def _on_key_back(self, viewer: object = None) -> None:
-        self.replay.step(-1)
-
-    def _on_key_on(self, viewer: object = None) -> None:
-        self.replay.step(1)
 
     # ---- saving
 
@@ -588,10 +592,9 @@ class SearchDock(Dock):
         self._volumes.close()
         self._surroundings.release()
         self._legend.clear()
-        dims, keys = self._viewer.dims, self._viewer.keymap
+        self._canvas.close()
+        dims = self._viewer.dims
         dims.events.order.disconnect(self._on_slicing_changed)
         dims.events.ndisplay.disconnect(self._on_slicing_changed)
         self._viewer.events.theme.disconnect(self._on_theme)
-        for key, bound in list(keys.items()):
-            if getattr(getattr(bound, "func", bound), "__self__", None) is self:
-                del keys[key]
+        self._keys.release()

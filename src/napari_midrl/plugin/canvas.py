@@ -1,0 +1,25 @@
+"""What napari draws on, for what is no layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+ABOVE_LAYERS = 1_000_000
+"""Order of drawing; napari numbers its layers from 0."""
+
+
+def view_of(viewer: napari.viewer.Viewer) -> Any:
+    """Return vispy's view box of a viewer, None if it cannot be found.
+
+    Nodes of its scene are in world mm, others in pixels from its upper left corner. It
+    is no public part of napari (0.9), which has no other way to draw on the canvas
+    without a layer, and overlays that slow every change down.
+    """
+    own = getattr(viewer, "__wrapped__", viewer)
+    try:
+        return own.window._qt_viewer.canvas.view
+    except AttributeError:
+        return None
