@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import napari.viewer
 
 ABOVE_LAYERS = 1_000_000
@@ -23,3 +26,20 @@ def view_of(viewer: napari.viewer.Viewer) -> Any:
         return own.window._qt_viewer.canvas.view
     except AttributeError:
         return None
+
+
+@contextmanager
+def undrawn(viewer: napari.viewer.Viewer) -> Iterator[None]:
+    """Draw the canvas afterwards, in a turn of the window of its own."""
+    view = view_of(viewer)
+    if view is None:
+        yield
+        return
+    widget = view.canvas.native
+    widget.setUpdatesEnabled(False)
+    try:
+        yield
+    finally:
+        # Its window may have been closed meanwhile.
+        with suppress(RuntimeError):
+            widget.setUpdatesEnabled(True)

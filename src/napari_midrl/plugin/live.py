@@ -9,6 +9,7 @@ import numpy as np
 from napari_midrl.plugin.colors import Colors, color_of, rgba
 from napari_midrl.plugin.ghosts import are_shown
 from napari_midrl.plugin.layers import box_lines
+from napari_midrl.plugin.result_rows import rows_of_walk
 from napari_midrl.plugin.scene import slice_normal
 from napari_midrl.plugin.world import world_zyx_mm
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from napari_midrl.data.progress import SearchProgress
     from napari_midrl.plugin.live_canvas import LiveCanvas
+    from napari_midrl.plugin.result_rows import ResultRow
 
     Reals = npt.NDArray[np.float64]
 
@@ -63,7 +65,7 @@ class LiveSearch:
         self._n_still: npt.NDArray[np.int64] | None = None
         self._last: Reals | None = None
         self._done = 0
-        self.names = tuple(names)
+        self._names = tuple(names)
         self._watched = (
             viewer.dims.events.point,
             viewer.dims.events.order,
@@ -72,10 +74,12 @@ class LiveSearch:
         for event in self._watched:
             event.connect(self._draw)
 
-    @property
-    def settled(self) -> npt.NDArray[np.bool_] | None:
-        """Which agents have not moved for some reports; None before the first."""
-        return None if self._n_still is None else self._n_still >= STILL_REPORTS
+    def rows(self) -> list[ResultRow]:
+        """Return what a table shows of them; nothing before the first report."""
+        if self._last is None or self._n_still is None:
+            return []
+        settled = self._n_still >= STILL_REPORTS
+        return rows_of_walk(self._names, self._last, settled, self._done)
 
     def show(self, report: SearchProgress) -> None:
         """Draw the agents where the report says they are."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image, Points, Tracks, Vectors
 
+from napari_midrl.plugin.canvas import undrawn
 from napari_midrl.plugin.ghosts import hide_ghost
 from napari_midrl.plugin.layers import (
     AGENT_SIZE_PIXELS,
@@ -110,12 +111,17 @@ class ReplayScene:
         """Add its layers one by one: between two of them the window can draw."""
         for own in ("_trails", "_boxes", "_agents"):
             layer = getattr(self, own)
-            # napari 0.9 cannot add hidden lines to a view in 3D.
-            layer.visible = True
-            add_quietly(self._viewer, layer)
-            chosen = {"_trails": self._options.trails, "_boxes": self._options.boxes}
-            layer.visible = chosen.get(own, True)
-            self._on_moved()
+            with undrawn(self._viewer):
+                # napari 0.9 cannot add hidden lines to a view in 3D.
+                layer.visible = True
+                add_quietly(self._viewer, layer)
+                chosen = {
+                    "_trails": self._options.trails,
+                    "_boxes": self._options.boxes,
+                }
+                layer.visible = chosen.get(own, True)
+                self._on_moved()
+                yield
             yield
 
     def add(self) -> None:

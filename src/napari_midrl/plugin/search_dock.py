@@ -15,6 +15,7 @@ from napari_midrl.data.progress import Progress, SearchProgress
 from napari_midrl.data.settings import SearchSettings
 from napari_midrl.errors import MidrlError
 from napari_midrl.plugin.background import BackgroundTask
+from napari_midrl.plugin.canvas import undrawn
 from napari_midrl.plugin.colors import Colors, landmark_colors
 from napari_midrl.plugin.column import ELLIPSIS
 from napari_midrl.plugin.dock import Dock, failure_text, set_up_canvas
@@ -49,7 +50,6 @@ from napari_midrl.plugin.result_rows import (
     ResultRow,
     replay_rows,
     row_of_result,
-    rows_of_walk,
 )
 from napari_midrl.plugin.saving_task import SavingTask
 from napari_midrl.plugin.search_keys import SearchKeys
@@ -327,15 +327,7 @@ class SearchDock(Dock):
             now = time.monotonic()
             if now - self._table_time >= LEAST_TABLE_INTERVAL_S:
                 self._table_time = now
-                self._show_walk(self._live, progress)
-
-    def _show_walk(self, live: LiveSearch, report: SearchProgress) -> None:
-        """Fill the table while the agents settle."""
-        if report.positions_lps_mm is not None and live.settled is not None:
-            rows = rows_of_walk(
-                live.names, report.positions_lps_mm, live.settled, report.done
-            )
-            self.ui.results.set_value(rows, self._colors)
+                self.ui.results.set_value(self._live.rows(), self._colors)
 
     def _on_found(self, found: Localization) -> Portions:
         """Show it all, in portions: between two of them the window can draw."""
@@ -345,7 +337,9 @@ class SearchDock(Dock):
             self._removal.finish()
             self._show_results(found)
             yield from self.replay.showing(found, self._colors)
-            self._show_landmarks(found)
+            with undrawn(self._viewer):
+                self._show_landmarks(found)
+                yield
             yield
             # Not before: napari would take its step slider away and make another.
             yield from self._ending_live()
