@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 LEAST_INTERVAL_S = 0.04
 """Reports closer than this are dropped, except for the newest."""
+MOST_WAITED_S = 0.2
+"""For a report to be shown; a window may be busy with something else."""
 
 
 class _Signals(QObject):
@@ -50,6 +52,9 @@ class BackgroundTask:
         Called in the thread of the window. `on_return` may be a generator; `Turns` then
         does its portions. `on_end` comes last, unless the task was stopped: after
         `stop` nothing is called any more.
+    waits
+        Whether the task rests while a report is shown. What draws much is then drawn
+        sooner, and the task takes no longer: there are not processors enough for both.
     """
 
     def __init__(
@@ -61,8 +66,10 @@ class BackgroundTask:
         on_return: Callable[[Any], Portions | None],
         on_error: Callable[[Exception], None],
         on_end: Callable[[], None],
+        waits: bool = False,
     ) -> None:
         self._make = make
+        self._waits = waits
         self._stopped = threading.Event()
         self._seen = threading.Event()
         self._seen.set()
@@ -124,6 +131,8 @@ class BackgroundTask:
                     last = now
                     self._seen.clear()
                     self._emit("reported", report)
+                    if self._waits:
+                        self._seen.wait(MOST_WAITED_S)
         finally:
             task.close()
         return None

@@ -290,7 +290,7 @@ class SearchDock(Dock):
         self._legend.show(names, self._colors)
         self._live = LiveSearch(self._viewer, self._canvas, names, self._colors)
         locate = partial(self._engine.locate, self._volume, pack.name, settings)
-        self._start(locate, on_return=self._on_found)
+        self._start(locate, on_return=self._on_found, waits=True)
         form.show_status(f"Loading the engine{ELLIPSIS}")
 
     def cancel(self) -> None:
@@ -305,7 +305,7 @@ class SearchDock(Dock):
         self.ui.form.show_status("Cancelled.")
         self._update_saving()
 
-    def _start(self, make: Any, *, on_return: Any) -> None:
+    def _start(self, make: Any, *, on_return: Any, waits: bool = False) -> None:
         self._task = BackgroundTask(
             make,
             self,
@@ -313,6 +313,7 @@ class SearchDock(Dock):
             on_return=on_return,
             on_error=self._on_error,
             on_end=self._on_end,
+            waits=waits,
         )
         self.watch_window()
         self.ui.form.set_running(True)
