@@ -164,6 +164,18 @@ def test_boxes_of_many_agents_move_as_those_of_few(searched, monkeypatch):
     np.testing.assert_allclose(boxes.data, at_frame, atol=1e-3)
 
 
+def test_no_thumbnail_is_drawn_with_a_step(searched):
+    """They are black, and take a quarter of the step."""
+    _, dock = searched
+    drawn = []
+    dock.ui.playback.starts.setCurrentIndex(1)
+    for layer in dock.replay.scene.layers:
+        layer.events.thumbnail.connect(drawn.append)
+    for frame in (3, 9):
+        dock.replay.player.set_frame(frame)
+    assert not drawn
+
+
 def test_cancel_frees_the_window_within_half_a_second(make_dock, qtbot, fakes):
     viewer, dock = make_dock(fakes.endless_locate)
     dock.ui.form.run_button.click()

@@ -99,8 +99,9 @@ class ReplayScene:
         self._agents = Points(**_merged(agents_layer(playback, agents, colors)))
         self._boxes = self._make_boxes(agents)
         self._trails = self._make_trails(agents)
-        if label:
-            for layer in (self._trails, self._boxes, self._agents):
+        for layer in (self._trails, self._boxes, self._agents):
+            spare_thumbnail(layer)
+            if label:
                 layer.name = f"{layer.name} ({label})"
         viewer.dims.events.ndisplay.connect(self._on_slicing)
         viewer.dims.events.order.connect(self._on_slicing)
@@ -240,6 +241,7 @@ class ReplayScene:
         step = self._viewer.dims.current_step
         for name, layer in fresh.items():
             old = getattr(self, name)
+            spare_thumbnail(layer)
             layer.opacity = old.opacity
             if old in self._viewer.layers:
                 index = self._viewer.layers.index(old)
@@ -279,6 +281,19 @@ def move_lines(layer: Vectors, lines: npt.NDArray[np.float64]) -> None:
     """
     layer.data[:] = lines
     layer.refresh(thumbnail=False, highlight=False)
+
+
+def spare_thumbnail(layer: Layer) -> None:
+    """Let napari leave a layer's thumbnail as it is.
+
+    Of lines and of a few points it is black, and to draw it anew takes a quarter of
+    every step of a replay. Nothing public turns it off (napari 0.9).
+    """
+    layer._update_thumbnail = _do_nothing
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def add_quietly(viewer: napari.viewer.Viewer, layer: Layer) -> None:
