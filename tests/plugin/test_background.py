@@ -12,9 +12,25 @@ pytestmark = pytest.mark.gui
 SHOWING_S = 0.1
 
 
+def run(qtbot, reports, show, *, waits):
+    """Run a task to its end."""
+    ends, owner = [], QObject()
+    task = BackgroundTask(
+        reports,
+        owner,
+        on_report=show,
+        on_return=lambda value: None,
+        on_error=pytest.fail,
+        on_end=lambda: ends.append(0),
+        waits=waits,
+    )
+    task.start()
+    qtbot.waitUntil(lambda: bool(ends), timeout=20_000)
+
+
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_task_may_rest_while_a_report_is_shown(qtbot, waits):
-    made, meanwhile, ends = [0], [], []
+    made, meanwhile = [0], []
 
     def reports():
         while len(meanwhile) < 3:
@@ -27,23 +43,12 @@ def test_a_task_may_rest_while_a_report_is_shown(qtbot, waits):
         time.sleep(SHOWING_S)
         meanwhile.append(made[0] - before)
 
-    owner = QObject()
-    task = BackgroundTask(
-        reports,
-        owner,
-        on_report=show,
-        on_return=lambda value: None,
-        on_error=pytest.fail,
-        on_end=lambda: ends.append(0),
-        waits=waits,
-    )
-    task.start()
-    qtbot.waitUntil(lambda: bool(ends), timeout=20_000)
+    run(qtbot, reports, show, waits=waits)
     assert (max(meanwhile) == 0) == waits
 
 
 def test_no_task_waits_long_for_a_window_that_is_busy(qtbot):
-    begun, times, ends = time.monotonic(), [], []
+    begun, times = time.monotonic(), []
 
     def reports():
         for n in range(3):
@@ -54,16 +59,5 @@ def test_no_task_waits_long_for_a_window_that_is_busy(qtbot):
     def show(report):
         time.sleep(10 * MOST_WAITED_S)
 
-    owner = QObject()
-    task = BackgroundTask(
-        reports,
-        owner,
-        on_report=show,
-        on_return=lambda value: None,
-        on_error=pytest.fail,
-        on_end=lambda: ends.append(0),
-        waits=True,
-    )
-    task.start()
-    qtbot.waitUntil(lambda: bool(ends), timeout=20_000)
+    run(qtbot, reports, show, waits=True)
     assert times[-1] < 5 * MOST_WAITED_S

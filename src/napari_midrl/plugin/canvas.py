@@ -28,6 +28,12 @@ def view_of(viewer: napari.viewer.Viewer) -> Any:
         return None
 
 
+def put_above(node: Any) -> None:
+    """Draw a node of vispy over all layers, also where something lies before it."""
+    node.order = ABOVE_LAYERS
+    node.set_gl_state("translucent", depth_test=False, cull_face=False)
+
+
 @contextmanager
 def undrawn(viewer: napari.viewer.Viewer) -> Iterator[None]:
     """Draw the canvas afterwards, in a turn of the window of its own."""

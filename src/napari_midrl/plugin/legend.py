@@ -10,7 +10,7 @@ from superqt.utils import qimage_to_array
 from vispy.scene.visuals import Image
 from vispy.visuals.transforms import STTransform
 
-from napari_midrl.plugin.canvas import ABOVE_LAYERS, view_of
+from napari_midrl.plugin.canvas import put_above, view_of
 from napari_midrl.plugin.colors import Colors, color_of
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ class Legend:
         dots = float(view.canvas.pixel_scale)
         picture = _drawn(self._listed, dots)
         self._node = Image(picture, parent=view)
-        self._node.order = ABOVE_LAYERS
-        self._node.set_gl_state("translucent", depth_test=False, cull_face=False)
+        put_above(self._node)
         self._node.transform = STTransform((1 / dots, 1 / dots), (MARGIN_PIXELS,) * 2)
 
     def clear(self) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from vispy.scene.visuals import Line, Markers
 
-from napari_midrl.plugin.canvas import ABOVE_LAYERS, view_of
+from napari_midrl.plugin.canvas import put_above, view_of
 from napari_midrl.plugin.layers import AGENT_SIZE_MM, AGENT_SIZE_PIXELS
 
 if TYPE_CHECKING:
@@ -109,9 +109,8 @@ class LiveCanvas:
         )
         for node in (self._lines, self._discs):
             node.visible = False
-            node.order = ABOVE_LAYERS
-            # Not behind the slice planes, which would hide them.
-            node.set_gl_state("translucent", depth_test=False, cull_face=False)
+            # The slice planes would hide what is behind them.
+            put_above(node)
         return True
 
     def _on_canvas(

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from napari_midrl.plugin.colors import Colors
     from napari_midrl.plugin.turns import Portions
 
-LEAST_TRAIL_INTERVAL_S = 0.25
-MOST_LIVE_TRAIL = 60
-STILL_REPORTS = 3
 MOST_STEPPED_BOXES = 10_000
 """Agents x frames up to which boxes are a layer with steps, to be saved whole."""
 LINES_ACROSS = 500.0

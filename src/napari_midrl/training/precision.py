@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NATIVE = ("avx512_bf16", "amx_bf16")
-"""Instructions for which it has been measured that bfloat16 is faster."""
+"""Instructions of x86 processors for it; on others nothing has been measured."""
 
 
 def has_bfloat16() -> bool:

@@ -128,13 +128,8 @@ def _torch() -> Iterator[Finding]:
     verdict = Verdict.WARNING if faults else Verdict.OK
     yield Finding("torch", torch.__version__, verdict, "; ".join(faults))
     yield Finding("torch threads", str(torch.get_num_threads()))
-    is_fast = has_bfloat16()
-    yield Finding(
-        "training",
-        "in bfloat16"
-        if is_fast
-        else "in float32: no bfloat16 in this processor, two to three times slower",
-    )
+    slower = "in float32: no bfloat16 in this processor, two to three times slower"
+    yield Finding("training", "in bfloat16" if has_bfloat16() else slower)
     if torch.cuda.is_available():
         yield Finding("CUDA", str(torch.version.cuda))
         yield Finding("cuDNN", str(cudnn))
