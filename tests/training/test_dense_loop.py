@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_midrl.agents.dense_learning import Targets
-from napari_midrl.agents.dense_network import DenseQConfig
+from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
 from napari_midrl.agents.dense_scales import COARSE_SCALES
 from napari_midrl.agents.dense_walk import walk
 from napari_midrl.data.progress import finish
@@ -16,6 +16,7 @@ from napari_midrl.training import dense_loop
 from napari_midrl.training.cases import TrainingCase
 from napari_midrl.training.dense_loop import (
     DenseTrainingSettings,
+    seconds_per_update,
     train_dense,
 )
 from napari_midrl.training.views import ViewSettings, draw_view
@@ -350,3 +351,19 @@ def test_the_learning_rate_warms_up_and_fades():
     assert max(rates) == pytest.approx(1, abs=1e-3)
     assert rates[-1] == pytest.approx(0.02)
     assert rates[3:] == sorted(rates[3:], reverse=True)
+
+
+@pytest.mark.parametrize(("measured_s", "expected"), [(0.0, 1.0), (13.0, 2.0)])
+def test_updates_are_measured_until_the_time_is_over(monkeypatch, measured_s, expected):
+    """The first four are quick, one of them to warm up; later ones are not."""
+    clock = [0.0]
+    durations = iter([9.0, 1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 2.0, 100.0])
+
+    def update(*_):
+        clock[0] += next(durations)
+
+    monkeypatch.setattr(dense_loop._TrainingState, "update", update)
+    monkeypatch.setattr(dense_loop.time, "perf_counter", lambda: clock[0])
+    network = DenseQNetwork(TINY)
+    each = seconds_per_update(TINY, CASES, QUICK, network, measured_s=measured_s)
+    assert each == pytest.approx(expected)

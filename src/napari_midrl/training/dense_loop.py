@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 Watch = Callable[[int, DenseQNetwork], Generator[Progress, None, dict[str, float]]]
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
+LEAST_MEASURED = 3
+"""Updates, to tell how long one takes."""
 MAX_LOST_UPDATES = 20
 """In a row, after which a training is given up."""
 REMEMBERED_WEIGHT = 5.0
@@ -533,16 +535,18 @@ def seconds_per_update(
     settings: DenseTrainingSettings,
     initial: DenseQNetwork,
     past: Past | None = None,
-    n_updates: int = 3,
+    measured_s: float = 0.0,
 ) -> float:
-    """Return how long an update takes on average, from a few that are thrown away.
+    """Return how long an update takes on average, from some that are thrown away.
 
     Parameters
     ----------
     config, cases, settings, initial, past
         As for `train_dense`.
-    n_updates
-        To measure, of the present and of the past each; one more warms up.
+    measured_s
+        How long to measure, in seconds. Views differ in size, so three say too little;
+        but of the present and of the past three are measured in any case, and one
+        more warms up.
     """
     sources = [(cases, settings.view, 1 - (0.0 if past is None else past.share))]
     if past is not None:
@@ -554,9 +558,12 @@ def seconds_per_update(
         state = _TrainingState(config, replace(settings, view=view), initial)
         state.update(these)
         begun = time.perf_counter()
-        for _ in range(n_updates):
+        n_updates, spent = 0, 0.0
+        while n_updates < LEAST_MEASURED or spent < share * measured_s:
             state.update(these)
-        seconds += share * (time.perf_counter() - begun) / n_updates
+            n_updates += 1
+            spent = time.perf_counter() - begun
+        seconds += share * spent / n_updates
     return seconds
 
 

@@ -70,6 +70,10 @@ if TYPE_CHECKING:
     from napari_midrl.workflows.finetune_cases import Split
 
 MIN_UPDATES = 20
+SHARE_MEASURED = 0.01
+"""Of the minutes, to measure how long an update takes."""
+SHARE_PLANNED = 0.95
+"""Of the minutes; other programs may want the processors, too."""
 
 
 def finetune(
@@ -203,16 +207,22 @@ def _n_updates(work: Work, asked: _Asked) -> tuple[int, float]:
     from napari_midrl.training.dense_loop import seconds_per_update
 
     settings, network = training_of(work, 1000), grown_network(work)
-    each = seconds_per_update(network.config, work.cases, settings, network, work.past)
+    seconds = 60 * (work.settings.minutes or 0.0)
+    each = seconds_per_update(
+        network.config,
+        work.cases,
+        settings,
+        network,
+        work.past,
+        measured_s=SHARE_MEASURED * seconds,
+    )
     if work.settings.n_updates is not None:
         return work.settings.n_updates, each
-    assert work.settings.minutes is not None
     # What was spent so far, and a table like the first at the end. Measuring on
     # the way takes a fifth of a table every tenth of the way.
     spent = time.perf_counter() - asked.begun
-    n_updates = int(
-        (60 * work.settings.minutes - spent - 3 * asked.table_seconds) / each
-    )
+    left = SHARE_PLANNED * seconds - spent - 3 * asked.table_seconds
+    n_updates = int(left / each)
     if n_updates < MIN_UPDATES:
         msg = f"{work.settings.minutes:g} minutes are enough for {max(0, n_updates)}"
         msg += f" updates of {each:.1f} s; at least {MIN_UPDATES} are needed"
