@@ -1,11 +1,18 @@
 """``midrl locate``: from files to a landmark file."""
 
+from math import nan
+from types import SimpleNamespace
+
 import nibabel
 import numpy as np
 import pytest
 
+from napari_midrl.agents.sequence_consensus import StudyResult
+from napari_midrl.data.progress import Progress
 from napari_midrl.data.settings import SearchSettings
+from napari_midrl.data.trajectory import Localization
 from napari_midrl.io.landmarks import read_landmarks
+from napari_midrl.workflows.localize_study import StudyLocalization
 
 
 def test_landmarks_are_written_and_shown(midrl, study_file, agents, study, tmp_path):
@@ -115,3 +122,58 @@ def test_an_image_that_does_not_say_where_it_lies_is_searched_with_a_warning(
     result = midrl("locate", tmp_path / "nowhere.nii.gz", *out)
 
     assert "warning: nowhere" in result.stderr
+
+
+AGREE = ["2", "of", "3"]
+
+
+@pytest.fixture
+def all_images(stand_in, study):
+    """A stand-in for the search of all images of a study."""
+    asked = SimpleNamespace(study=None, settings=None)
+
+    def locate_in_study(searched, pack_name, settings):
+        asked.study, asked.settings = searched, settings
+        yield Progress(1, 2, "T2w: searching")
+        results = (
+            StudyResult("AC", (-1.25, 2.5, 3.75), 1.0, 0.9, ("T2w", "ADC"), 3),
+            StudyResult("PC", (1.0, 2.0, 3.0), 0.0, 0.03, ("ADC",), 3),
+            StudyResult("MB", None, nan, None, (), 0),
+        )
+        search = Localization((), (), "test-agents 1", "ab" * 32, 1.5, "cpu")
+        left_out = ("DWI b=1400: it is constant",)
+        reference = study["T2w"]
+        return StudyLocalization(results, ((reference, search),), left_out, reference)
+
+    stand_in("napari_midrl.workflows.localize_study", locate_in_study=locate_in_study)
+    return asked
+
+
+def test_all_volumes_give_one_answer(midrl, study_file, all_images, study, tmp_path):
+    out = tmp_path / "all.csv"
+
+    result = midrl("locate", study_file, "--agents", "x", "--out", out, "--all-volumes")
+
+    assert result.exit_code == 0, result.output
+    assert all_images.study is study
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["AC", "-1.2", "2.5", "3.8", "1.0", *AGREE, "90%", "T2w"] in rows
+    assert ["MB", *"-------"] in rows
+    assert "hardly sure, look twice or leave out: PC" in result.stderr
+    assert "not searched: DWI b=1400: it is constant" in result.stderr
+    landmarks = read_landmarks(out)
+    assert landmarks["AC"].position_lps_mm == pytest.approx((-1.25, 2.5, 3.75))
+    assert landmarks["AC"].description == "2 of 3 images agree: T2w, ADC"
+    assert landmarks.case_id == "case 7"
+    assert landmarks.image_sha256 == study["T2w"].content_hash
+
+
+@pytest.mark.parametrize("other", [["--volume", "T2w"], ["--trajectories", "t.csv"]])
+def test_all_volumes_or_one(midrl, study_file, all_images, tmp_path, other):
+    files = ["--out", tmp_path / "all.csv", *other]
+
+    result = midrl("locate", study_file, "--agents", "x", "--all-volumes", *files)
+
+    assert result.exit_code == 2
+    assert "goes with neither --volume nor --trajectories" in result.stderr
+    assert all_images.study is None
