@@ -231,6 +231,8 @@ def failing_policy(volume, pack, settings):
     raise SearchError(msg)
 
 
-def fake_engine(locate=fake_locate, packs=(FakePack(),), policy=fake_policy):
+def fake_engine(
+    locate=fake_locate, packs=(FakePack(),), policy=fake_policy, locate_in_all=None
+):
     """Return an engine without torch."""
-    return Engine(lambda: packs, locate, fake_load, policy)
+    return Engine(lambda: packs, locate, fake_load, policy, locate_in_all=locate_in_all)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -389,6 +390,54 @@ def test_a_real_click_on_run_searches(make_dock, qtbot):
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton, pos=QPoint(10, 5))
     qtbot.waitUntil(lambda: dock.found is not None, timeout=20_000)
     assert viewer.screenshot(flash=False).std() > 1
+
+
+def test_all_volumes_are_searched_as_one_examination(make_dock, qtbot, fakes):
+    asked = []
+
+    def locate_in_all(volumes, pack, settings):
+        asked.append([volume.name for volume in volumes])
+        found = yield from fakes.fake_locate(volumes[0], pack, settings)
+        return replace(found, n_images=len(volumes))
+
+    viewer, dock = make_dock(locate_in_all=locate_in_all)
+    form = dock.ui.form
+    assert not form.all_volumes.isEnabled()
+    assert form.all_volumes.toolTip() == "Only one volume is open."
+    for name in ("ADC", "DWI"):
+        data, options, _ = volume_layer(fakes.make_volume(name))
+        viewer.add_image(data, **options)
+    form.volume.setCurrentText("ADC")
+    assert form.all_volumes.isEnabled()
+    form.all_volumes.click()
+
+    form.run_button.click()
+    assert not form.all_volumes.isEnabled()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
+
+    assert asked == [["ADC", "DWI", "T2w"]]
+    assert "landmarks in 3 volumes in" in form.status.text()
+    assert form.all_volumes.isEnabled()
+    assert dock.landmarks().image_name == "ADC"
+
+    form.all_volumes.click()
+    form.run_button.click()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
+    assert len(asked) == 1
+    assert "volumes" not in form.status.text()
+
+
+def test_a_layer_that_is_no_volume_of_a_patient_is_not_searched_with_the_others(
+    make_dock, fakes
+):
+    viewer, dock = make_dock()
+    levels = [np.zeros((8, 8, 8)), np.zeros((4, 4, 4))]
+    pyramid = viewer.add_image(levels, name="pyramid", multiscale=True)
+    data, options, _ = volume_layer(fakes.make_volume("ADC"))
+    layer = viewer.add_image(data, **options)
+    volumes = dock._volumes.beside(layer)
+    assert [volume.name for volume in volumes] == ["T2w"]
+    assert pyramid.name in dock._volumes.layers()
 
 
 def test_a_movie_is_written_whole_or_not_at_all(tmp_path):

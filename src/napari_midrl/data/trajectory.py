@@ -178,6 +178,8 @@ class Localization:
     turned_degrees
         By how much the volume was turned upright for this search; the agents moved
         along the axes of the turned volume.
+    n_images
+        Volumes of one examination that were searched, and have settled on one answer.
     """
 
     results: tuple[LandmarkResult, ...]
@@ -187,3 +189,4 @@ class Localization:
     seconds: float
     device: str
     turned_degrees: float = 0.0
+    n_images: int = 1

@@ -67,6 +67,8 @@ class Engine:
         Asks the agents of a pack what they would do in a volume.
     prepare
         Loads a pack, and all that a search with it needs; None if nothing is needed.
+    locate_in_all
+        Searches those of several volumes that are of the examination of the first.
     """
 
     available_packs: Callable[[], Sequence[PackInfo]]
@@ -78,11 +80,20 @@ class Engine:
         [Volume, str, SearchSettings], Generator[Progress, None, PolicyMap]
     ]
     prepare: Callable[[str], Generator[Progress, None, object]] | None = None
+    locate_in_all: (
+        Callable[
+            [Sequence[Volume], str, SearchSettings],
+            Generator[Progress, None, Localization],
+        ]
+        | None
+    ) = None
 
 
 def default_engine() -> Engine:
     """Return the workflows of this package."""
-    return Engine(_available_packs, _locate, _load_study, _policy, _prepare)
+    return Engine(
+        _available_packs, _locate, _load_study, _policy, _prepare, _locate_in_all
+    )
 
 
 def _available_packs() -> Sequence[PackInfo]:
@@ -101,6 +112,23 @@ def _locate(
     # Landmarks name their image; the volume remembers what is computed here.
     _ = volume.content_hash
     return found
+
+
+def _locate_in_all(
+    volumes: Sequence[Volume], pack: str, settings: SearchSettings
+) -> Generator[Any, None, Localization]:
+    from napari_midrl.data.study import Study
+    from napari_midrl.workflows.localize_study import (
+        locate_in_study,
+        of_one_examination,
+    )
+
+    import_module(NEEDED_BY_NAPARI)
+    first = volumes[0]
+    study = Study(first.name, of_one_examination(volumes, first))
+    found = yield from locate_in_study(study, pack, settings, first)
+    _ = first.content_hash
+    return found.as_localization()
 
 
 def _prepare(pack: str) -> Generator[Progress, None, object]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_midrl.data.playback import Playback
-    from napari_midrl.data.trajectory import LandmarkResult
+    from napari_midrl.data.trajectory import LandmarkResult, Localization
 
 SEARCHING = "searching"
 NOTHING = "\N{EN DASH}"
@@ -77,6 +77,20 @@ def row_of_result(result: LandmarkResult) -> ResultRow:
         result.state.value,
         result.confidence,
     )
+
+
+def found_text(found: Localization) -> str:
+    """Return what a search brought, in a sentence or two."""
+    n_found = sum(result.position_lps_mm is not None for result in found.results)
+    images = f" in {found.n_images} volumes" if found.n_images > 1 else ""
+    text = (
+        f"Found {n_found} of {len(found.results)} landmarks{images} in "
+        f"{found.seconds:.1f} s on {found.device}."
+    )
+    if found.turned_degrees:
+        turned = f"{found.turned_degrees:.0f}\N{DEGREE SIGN}"
+        text += f" The volume was turned by {turned} for the search."
+    return text
 
 
 def rows_of_walk(

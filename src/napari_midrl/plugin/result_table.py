@@ -49,7 +49,8 @@ _TOOLTIPS = (
     "Landmark sought, with its color everywhere in the window",
     "Position in the patient in mm, in the frame chosen above",
     "Root mean square distance of the starts from the position, in mm",
-    "Share of the starts that ended together; while they walk, that have settled",
+    "Share of the starts that ended together; while they walk, that have settled;\n"
+    "after a search of all volumes, of the volumes that have the place there",
     "Share of such answers that are within 5 mm, as far as computed patients tell;\n"
     "that of the starts that agree for agents that were not calibrated",
     "Steps an agent took, the median over the starts",

@@ -48,6 +48,7 @@ from napari_midrl.plugin.replay import Replay
 from napari_midrl.plugin.result_rows import (
     SEARCHING,
     ResultRow,
+    found_text,
     replay_rows,
     row_of_result,
 )
@@ -290,6 +291,10 @@ class SearchDock(Dock):
         self._legend.show(names, self._colors)
         self._live = LiveSearch(self._viewer, self._canvas, names, self._colors)
         locate = partial(self._engine.locate, self._volume, pack.name, settings)
+        in_all = self._engine.locate_in_all
+        if form.all_volumes.isChecked() and in_all is not None:
+            volumes = (self._volume, *self._volumes.beside(layer))
+            locate = partial(in_all, volumes, pack.name, settings)
         self._start(locate, on_return=self._on_found, waits=True)
         form.show_status(f"Loading the engine{ELLIPSIS}")
 
@@ -349,16 +354,7 @@ class SearchDock(Dock):
             self._forget_search()
             self._end_live()
             raise
-        n_found = sum(r.position_lps_mm is not None for r in found.results)
-        turned = (
-            f" The volume was turned by {found.turned_degrees:.0f}° for the search."
-            if found.turned_degrees
-            else ""
-        )
-        self.ui.form.show_status(
-            f"Found {n_found} of {len(found.results)} landmarks in "
-            f"{found.seconds:.1f} s on {found.device}.{turned}"
-        )
+        self.ui.form.show_status(found_text(found))
         if self._preferences.autoplay:
             self.replay.player.play()
 

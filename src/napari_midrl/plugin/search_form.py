@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from napari_midrl.data.progress import Progress
     from napari_midrl.plugin.engine import PackInfo
 
+ALL_VOLUMES = (
+    "Search every open volume of this examination, and give one answer where the\n"
+    "surest of them agree. Volumes belong to it that share the frame of reference\n"
+    "of the one chosen or, where files name none, its folder."
+)
+NO_OTHERS = "Only one volume is open."
 DEVICES = {"Automatic": "auto", "CPU": "cpu", "GPU (CUDA)": "cuda"}
 
 
@@ -59,6 +65,7 @@ class SearchForm(QWidget):
         self.volume.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
+        self.all_volumes = QCheckBox("All")
         self.open_button = QPushButton(f"Open{ELLIPSIS}")
         self.open_button.setToolTip("Open a folder of DICOM files as one study.")
         self.pack = QComboBox()
@@ -103,21 +110,22 @@ class SearchForm(QWidget):
         grid.setColumnStretch(1, 1)
         grid.addWidget(QLabel("Volume"), 0, 0)
         grid.addWidget(self.volume, 0, 1)
-        grid.addWidget(self.open_button, 0, 2)
+        grid.addWidget(self.all_volumes, 0, 2)
+        grid.addWidget(self.open_button, 0, 3)
         grid.addWidget(QLabel("Agents"), 1, 0)
-        grid.addWidget(self.pack, 1, 1, 1, 2)
+        grid.addWidget(self.pack, 1, 1, 1, 3)
         grid.addWidget(QLabel("Seek"), 2, 0, Qt.AlignmentFlag.AlignTop)
         seek = QVBoxLayout()
         seek.setSpacing(2)
         seek.addWidget(self.all_landmarks)
         seek.addWidget(self.landmarks)
-        grid.addLayout(seek, 2, 1, 1, 2)
+        grid.addLayout(seek, 2, 1, 1, 3)
         grid.addWidget(QLabel("Starts"), 3, 0)
         numbers = QHBoxLayout()
         numbers.addWidget(self.n_starts)
         numbers.addWidget(QLabel("on"))
         numbers.addWidget(self.device, 1)
-        grid.addLayout(numbers, 3, 1, 1, 2)
+        grid.addLayout(numbers, 3, 1, 1, 3)
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button, 2)
         buttons.addWidget(self.cancel_button, 1)
@@ -270,6 +278,9 @@ class SearchForm(QWidget):
         )
         for widget in (self.pack, self.landmarks, self.all_landmarks, self.n_starts):
             widget.setEnabled(not self._running)
+        has_others = self.volume.count() > 1
+        self.all_volumes.setEnabled(has_others and not self._running)
+        self.all_volumes.setToolTip(ALL_VOLUMES if has_others else NO_OTHERS)
 
     def _reason_against_running(self) -> str:
         if self._running:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
 
-from napari_midrl.plugin.world import METADATA_KEY
+from napari_midrl.errors import MidrlError
+from napari_midrl.plugin.world import METADATA_KEY, volume_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import napari.viewer
     from napari.layers import Layer
+
+    from napari_midrl.data.volume import Volume
 
 
 class VolumeLayers:
@@ -43,6 +47,15 @@ class VolumeLayers:
             for layer in reversed(self._viewer.layers)
             if is_volume_layer(layer)
         }
+
+    def beside(self, layer: Image) -> tuple[Volume, ...]:
+        """Return the volumes of all other layers; of those that can be read."""
+        volumes = []
+        for other in self.layers().values():
+            if other is not layer:
+                with suppress(MidrlError, ValueError):
+                    volumes.append(volume_of(other)[0])
+        return tuple(volumes)
 
     def close(self) -> None:
         """Stop listening to the viewer."""

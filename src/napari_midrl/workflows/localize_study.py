@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_midrl.agents.sequence_consensus import Answer, combined
 from napari_midrl.data.landmarks import LandmarkSet
 from napari_midrl.data.progress import Progress, relayed
+from napari_midrl.data.trajectory import LandmarkResult, Localization, SearchState
 from napari_midrl.errors import SearchError
 from napari_midrl.localizers.base import landmarks_sought
 from napari_midrl.workflows.inspect import choose_volume
 from napari_midrl.workflows.localize import load_localizer
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from napari_midrl.agents.sequence_consensus import StudyResult
     from napari_midrl.data.settings import SearchSettings
     from napari_midrl.data.study import Study
-    from napari_midrl.data.trajectory import Localization
     from napari_midrl.data.volume import Volume
 
 
@@ -38,12 +40,15 @@ class StudyLocalization:
         Why a volume was not searched, one sentence each.
     reference
         The volume that stands for the examination in a landmark file.
+    seconds
+        Wall time of all searches.
     """
 
     results: tuple[StudyResult, ...]
     searches: tuple[tuple[Volume, Localization], ...]
     left_out: tuple[str, ...]
     reference: Volume
+    seconds: float
 
     def as_landmarks(self, case_id: str = "") -> LandmarkSet:
         """Return the results as a landmark set that names its image."""
@@ -58,21 +63,95 @@ class StudyLocalization:
             model_sha256=search.model_sha256,
         )
 
+    def as_localization(self) -> Localization:
+        """Return the results as those of one search.
+
+        Agreement is the share of the images; agents are those of the image that is
+        surest of what is agreed on, landmark by landmark.
+        """
+        by_image = {volume.name: found for volume, found in self.searches}
+        first = by_image[self.reference.name]
+        surest = {
+            result.name: by_image[result.agreeing[0]] if result.agreeing else first
+            for result in self.results
+        }
+        rows = [
+            _one_result(result, surest[result.name].results[row])
+            for row, result in enumerate(self.results)
+        ]
+        walks = [
+            walk
+            for name, found in surest.items()
+            for walk in found.trajectories
+            if walk.landmark == name
+        ]
+        return replace(
+            first,
+            results=tuple(rows),
+            trajectories=tuple(walks),
+            seconds=self.seconds,
+            n_images=len(self.searches),
+        )
+
+
+def _one_result(result: StudyResult, surest: LandmarkResult) -> LandmarkResult:
+    """Return what all images say of a landmark as one search would."""
+    if result.position_lps_mm is None:
+        return surest
+    return LandmarkResult(
+        name=result.name,
+        state=SearchState.FOUND,
+        position_lps_mm=result.position_lps_mm,
+        spread_mm=result.spread_mm,
+        agreement=len(result.agreeing) / result.n_showing,
+        n_steps=surest.n_steps,
+        confidence=result.confidence,
+    )
+
+
+def of_one_examination(
+    volumes: Sequence[Volume], reference: Volume
+) -> tuple[Volume, ...]:
+    """Return a volume, and the others that surely are of the same examination.
+
+    Those of its frame of reference; of files that name none, those of the same folder.
+    """
+    return (
+        reference,
+        *(v for v in volumes if v is not reference and _is_beside(v, reference)),
+    )
+
+
+def _is_beside(volume: Volume, reference: Volume) -> bool:
+    if volume.frame_of_reference_uid or reference.frame_of_reference_uid:
+        return volume.frame_of_reference_uid == reference.frame_of_reference_uid
+    one, other = volume.provenance.source, reference.provenance.source
+    if one == other:
+        return bool(one)
+    folders = Path(one).parent, Path(other).parent
+    return folders[0] == folders[1] != Path()
+
 
 def locate_in_study(
-    study: Study, pack_name: str, settings: SearchSettings
+    study: Study,
+    pack_name: str,
+    settings: SearchSettings,
+    reference: Volume | None = None,
 ) -> Generator[Progress, None, StudyLocalization]:
     """Yield progress and return what a pack finds in all images of an examination.
 
     Parameters
     ----------
     study
-        Volumes in another frame of reference than that of the volume which
-        `choose_volume` takes are left out, and so are those that cannot be searched.
+        Volumes in another frame of reference than the one that stands for it are left
+        out, and so are those that cannot be searched.
     pack_name
         Of the agents.
     settings
         Of every search.
+    reference
+        Volume of the study that stands for it, and is searched first; None takes the
+        one that `choose_volume` does.
 
     Raises
     ------
@@ -83,20 +162,21 @@ def locate_in_study(
     SearchError
         If no volume can be searched, or a landmark is unknown.
     """
-    reference = choose_volume(study)
+    reference = reference or choose_volume(study)
     localizer = yield from load_localizer(pack_name)
     # Once, and not as a cause to leave out every volume.
     landmarks_sought(settings, localizer.landmarks, localizer.name)
-    frame = reference.frame_of_reference_uid
+    begun = time.perf_counter()
     searches: list[tuple[Volume, Localization]] = []
     left_out: list[str] = []
-    for number, volume in enumerate(study.volumes):
-        if volume.frame_of_reference_uid != frame:
+    volumes = (reference, *(v for v in study.volumes if v is not reference))
+    for number, volume in enumerate(volumes, start=1):
+        if volume.frame_of_reference_uid != reference.frame_of_reference_uid:
             left_out.append(f"{volume.name}: lies in another frame of reference")
             continue
-        begun = partial(_of_volume, number, len(study.volumes), volume.name)
+        of_volume = partial(_of_volume, f"{volume.name}, {number} of {len(volumes)}")
         try:
-            found = yield from relayed(localizer.localize(volume, settings), begun)
+            found = yield from relayed(localizer.localize(volume, settings), of_volume)
         except SearchError as error:
             left_out.append(f"{volume.name}: {error}")
             continue
@@ -104,15 +184,18 @@ def locate_in_study(
     if not searches:
         msg = f"no volume of {study.name!r} can be searched; {'; '.join(left_out)}"
         raise SearchError(msg)
-    if reference not in [volume for volume, _ in searches]:
-        reference = searches[0][0]
     results = tuple(
         combined([Answer(v.name, v.grid, found.results[row]) for v, found in searches])
         for row in range(len(searches[0][1].results))
     )
-    return StudyLocalization(results, tuple(searches), tuple(left_out), reference)
+    # The first, unless it could not be searched.
+    reference = searches[0][0]
+    seconds = time.perf_counter() - begun
+    return StudyLocalization(
+        results, tuple(searches), tuple(left_out), reference, seconds
+    )
 
 
-def _of_volume(number: int, n_volumes: int, name: str, progress: Progress) -> Progress:
-    """Return the report of one search as one of all; agents are not shown."""
-    return Progress(number, n_volumes, f"{name}: {progress.text}")
+def _of_volume(label: str, progress: Progress) -> Progress:
+    """Return the report of one search, saying which it is."""
+    return replace(progress, text=f"{label}: {progress.text}")
