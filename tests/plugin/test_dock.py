@@ -400,15 +400,21 @@ def test_all_volumes_are_searched_as_one_examination(make_dock, qtbot, fakes):
         found = yield from fakes.fake_locate(volumes[0], pack, settings)
         return replace(found, n_images=len(volumes))
 
-    viewer, dock = make_dock(locate_in_all=locate_in_all)
+    def of_frame(name, frame):
+        return replace(fakes.make_volume(name), frame_of_reference_uid=frame)
+
+    viewer, dock = make_dock(locate_in_all=locate_in_all, volume=of_frame("T2w", "1"))
     form = dock.ui.form
     assert not form.all_volumes.isEnabled()
-    assert form.all_volumes.toolTip() == "Only one volume is open."
-    for name in ("ADC", "DWI"):
-        data, options, _ = volume_layer(fakes.make_volume(name))
+    assert "No other open volume" in form.all_volumes.toolTip()
+    for name, frame in (("ADC", "1"), ("DWI", "1"), ("of another patient", "2")):
+        data, options, _ = volume_layer(of_frame(name, frame))
         viewer.add_image(data, **options)
+    form.volume.setCurrentText("of another patient")
+    assert not form.all_volumes.isEnabled()
     form.volume.setCurrentText("ADC")
     assert form.all_volumes.isEnabled()
+    assert form.all_volumes.toolTip().splitlines()[1:] == ["DWI", "T2w"]
     form.all_volumes.click()
 
     form.run_button.click()
@@ -427,17 +433,12 @@ def test_all_volumes_are_searched_as_one_examination(make_dock, qtbot, fakes):
     assert "volumes" not in form.status.text()
 
 
-def test_a_layer_that_is_no_volume_of_a_patient_is_not_searched_with_the_others(
-    make_dock, fakes
-):
-    viewer, dock = make_dock()
-    levels = [np.zeros((8, 8, 8)), np.zeros((4, 4, 4))]
-    pyramid = viewer.add_image(levels, name="pyramid", multiscale=True)
-    data, options, _ = volume_layer(fakes.make_volume("ADC"))
-    layer = viewer.add_image(data, **options)
-    volumes = dock._volumes.beside(layer)
-    assert [volume.name for volume in volumes] == ["T2w"]
-    assert pyramid.name in dock._volumes.layers()
+def test_a_layer_of_unknown_origin_is_not_searched_with_the_others(make_dock, fakes):
+    viewer, dock = make_dock(volume=fakes.make_volume("T2w"))
+    viewer.add_image(np.zeros((8, 8, 8)), name="foreign")
+    layers = dock._volumes.layers()
+    assert set(layers) == {"foreign", "T2w"}
+    assert all(dock._volumes.beside(layer) == () for layer in layers.values())
 
 
 def test_a_movie_is_written_whole_or_not_at_all(tmp_path):

@@ -68,7 +68,7 @@ class Engine:
     prepare
         Loads a pack, and all that a search with it needs; None if nothing is needed.
     locate_in_all
-        Searches those of several volumes that are of the examination of the first.
+        Searches the volumes of one examination; the first stands for it.
     """
 
     available_packs: Callable[[], Sequence[PackInfo]]
@@ -118,14 +118,11 @@ def _locate_in_all(
     volumes: Sequence[Volume], pack: str, settings: SearchSettings
 ) -> Generator[Any, None, Localization]:
     from napari_midrl.data.study import Study
-    from napari_midrl.workflows.localize_study import (
-        locate_in_study,
-        of_one_examination,
-    )
+    from napari_midrl.workflows.localize_study import locate_in_study
 
     import_module(NEEDED_BY_NAPARI)
     first = volumes[0]
-    study = Study(first.name, of_one_examination(volumes, first))
+    study = Study(first.name, tuple(volumes))
     found = yield from locate_in_study(study, pack, settings, first)
     _ = first.content_hash
     return found.as_localization()

@@ -238,6 +238,8 @@ class SearchDock(Dock):
                 if not self.is_running:
                     self.ui.form.show_status("\n".join(warnings))
         self.ui.form.set_trouble(trouble)
+        beside = () if layer is None else self._volumes.beside(layer)
+        self.ui.form.set_beside([volume.name for volume in beside])
         self._planes.show(layer)
         self.policy.set_source(None if trouble else layer)
 
@@ -292,9 +294,9 @@ class SearchDock(Dock):
         self._live = LiveSearch(self._viewer, self._canvas, names, self._colors)
         locate = partial(self._engine.locate, self._volume, pack.name, settings)
         in_all = self._engine.locate_in_all
-        if form.all_volumes.isChecked() and in_all is not None:
-            volumes = (self._volume, *self._volumes.beside(layer))
-            locate = partial(in_all, volumes, pack.name, settings)
+        beside = self._volumes.beside(layer)
+        if form.all_volumes.isChecked() and beside and in_all is not None:
+            locate = partial(in_all, (self._volume, *beside), pack.name, settings)
         self._start(locate, on_return=self._on_found, waits=True)
         form.show_status(f"Loading the engine{ELLIPSIS}")
 

@@ -33,11 +33,12 @@ if TYPE_CHECKING:
     from napari_midrl.plugin.engine import PackInfo
 
 ALL_VOLUMES = (
-    "Search every open volume of this examination, and give one answer where the\n"
-    "surest of them agree. Volumes belong to it that share the frame of reference\n"
-    "of the one chosen or, where files name none, its folder."
+    "Search these, too, and give one answer where the surest volumes agree:\n{names}"
 )
-NO_OTHERS = "Only one volume is open."
+NO_OTHERS = (
+    "No other open volume is surely of this examination: none was opened by this\n"
+    "plugin that shares its frame of reference or, where files name none, its folder."
+)
 DEVICES = {"Automatic": "auto", "CPU": "cpu", "GPU (CUDA)": "cuda"}
 
 
@@ -59,6 +60,7 @@ class SearchForm(QWidget):
         self._packs: dict[str, PackInfo] = {}
         self._running = False
         self._trouble = ""
+        self._beside: tuple[str, ...] = ()
 
         self.volume = QComboBox()
         self.volume.setToolTip("Volume the agents search; any MR sequence.")
@@ -183,6 +185,11 @@ class SearchForm(QWidget):
             self.volume_changed.emit(self.volume.currentText())
         self._update_enabled()
 
+    def set_beside(self, names: Sequence[str]) -> None:
+        """Say which other volumes are of the same examination as the one chosen."""
+        self._beside = tuple(names)
+        self._update_enabled()
+
     def set_packs(self, packs: Sequence[PackInfo], default: str = "") -> None:
         """Offer these packs."""
         self._packs = {pack.name: pack for pack in packs}
@@ -278,9 +285,9 @@ class SearchForm(QWidget):
         )
         for widget in (self.pack, self.landmarks, self.all_landmarks, self.n_starts):
             widget.setEnabled(not self._running)
-        has_others = self.volume.count() > 1
-        self.all_volumes.setEnabled(has_others and not self._running)
-        self.all_volumes.setToolTip(ALL_VOLUMES if has_others else NO_OTHERS)
+        text = ALL_VOLUMES.format(names="\n".join(self._beside))
+        self.all_volumes.setEnabled(bool(self._beside) and not self._running)
+        self.all_volumes.setToolTip(text if self._beside else NO_OTHERS)
 
     def _reason_against_running(self) -> str:
         if self._running:

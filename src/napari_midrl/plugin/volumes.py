@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
 
-from napari_midrl.errors import MidrlError
-from napari_midrl.plugin.world import METADATA_KEY, volume_of
+from napari_midrl.data.volume import Volume
+from napari_midrl.plugin.world import METADATA_KEY
+from napari_midrl.workflows.localize_study import of_one_examination
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import napari.viewer
     from napari.layers import Layer
-
-    from napari_midrl.data.volume import Volume
 
 
 class VolumeLayers:
@@ -49,13 +47,19 @@ class VolumeLayers:
         }
 
     def beside(self, layer: Image) -> tuple[Volume, ...]:
-        """Return the volumes of all other layers; of those that can be read."""
-        volumes = []
-        for other in self.layers().values():
-            if other is not layer:
-                with suppress(MidrlError, ValueError):
-                    volumes.append(volume_of(other)[0])
-        return tuple(volumes)
+        """Return the other volumes that surely are of the same examination.
+
+        Of layers that this plugin opened; of others nobody knows.
+        """
+        known = {
+            name: other.metadata.get(METADATA_KEY, {}).get("volume")
+            for name, other in self.layers().items()
+        }
+        mine = known.pop(layer.name, None)
+        if not isinstance(mine, Volume):
+            return ()
+        others = [v.renamed(name) for name, v in known.items() if isinstance(v, Volume)]
+        return of_one_examination(others, mine)[1:]
 
     def close(self) -> None:
         """Stop listening to the viewer."""
