@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_midrl.agents.dense_lookup import ACTION_NAMES
-from napari_midrl.data.progress import Progress, finish
+from napari_midrl.data.progress import Progress, SearchProgress, finish
 from napari_midrl.data.sequence import Sequence, SequenceKind
 from napari_midrl.data.settings import SearchSettings
 from napari_midrl.data.study import Study
@@ -60,7 +60,7 @@ class Agents:
     finds: bool = True
 
     def localize(self, volume, settings):
-        yield Progress(3, 7, "searching")
+        yield SearchProgress(3, 7, "searching", positions_lps_mm=np.zeros((1, 1, 3)))
         if volume.name in self.fails_at:
             raise SearchError("it is constant")
         place = (float(len(volume.name)), 10.0, 10.0)
@@ -113,6 +113,12 @@ def test_progress_says_which_image(agents):
         (3, 7, "T2w ax, 1 of 2: searching"),
         (3, 7, "ADC, 2 of 2: searching"),
     ]
+
+
+def test_agents_are_shown_in_the_first_image_alone(agents):
+    reports = list(locate_in_study(STUDY, "agents", SearchSettings()))
+    shown = [r.text for r in reports if isinstance(r, SearchProgress)]
+    assert shown == ["T2w ax, 1 of 2: searching"]
 
 
 def test_images_of_another_frame_are_left_out(agents):

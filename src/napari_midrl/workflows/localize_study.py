@@ -174,9 +174,13 @@ def locate_in_study(
         if volume.frame_of_reference_uid != reference.frame_of_reference_uid:
             left_out.append(f"{volume.name}: lies in another frame of reference")
             continue
-        of_volume = partial(_of_volume, f"{volume.name}, {number} of {len(volumes)}")
+        label = f"{volume.name}, {number} of {len(volumes)}"
+        # A window draws the agents of the volume it shows; drawing all takes longer
+        # than to search.
+        change = _of_reference if volume is reference else _of_another
+        search = localizer.localize(volume, settings)
         try:
-            found = yield from relayed(localizer.localize(volume, settings), of_volume)
+            found = yield from relayed(search, partial(change, label))
         except SearchError as error:
             left_out.append(f"{volume.name}: {error}")
             continue
@@ -196,6 +200,11 @@ def locate_in_study(
     )
 
 
-def _of_volume(label: str, progress: Progress) -> Progress:
+def _of_reference(label: str, progress: Progress) -> Progress:
     """Return the report of one search, saying which it is."""
     return replace(progress, text=f"{label}: {progress.text}")
+
+
+def _of_another(label: str, progress: Progress) -> Progress:
+    """Return the report of one search, saying which it is but not where agents are."""
+    return Progress(progress.done, progress.total, f"{label}: {progress.text}")
