@@ -15,21 +15,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from math import dist, inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from napari_midrl.data.progress import finish
 from napari_midrl.data.settings import SearchSettings
-from napari_midrl.data.study import Study
-from napari_midrl.phantom.acquire import acquire
-from napari_midrl.phantom.patient import draw_patient
-from napari_midrl.phantom.protocols import protocol_grid, whole_body_protocols
-from napari_midrl.phantom.render import patient_landmarks, tissue_map
+from napari_midrl.phantom.study import phantom_study
 from napari_midrl.workflows.localize_study import locate_in_study
-
-if TYPE_CHECKING:
-    from napari_midrl.phantom.patient import Patient
 
 FIRST_SEED = 6000
 FAR_MM = 10.0
@@ -62,9 +55,9 @@ def errors_mm(pack: str, n_patients: int) -> dict[str, Errors]:
     """Return the errors in single images and of the one answer, by landmark."""
     errors: dict[str, Errors] = defaultdict(Errors)
     for seed in range(FIRST_SEED, FIRST_SEED + n_patients):
-        patient = draw_patient(seed)
-        truth = patient_landmarks(patient)
-        found = finish(locate_in_study(study_of(patient), pack, SearchSettings()))
+        study, landmarks = finish(phantom_study(seed, regions=("whole body",)))
+        truth = {mark.name: mark.position_lps_mm for mark in landmarks}
+        found = finish(locate_in_study(study, pack, SearchSettings()))
         for row, result in enumerate(found.results):
             if result.name not in truth:
                 continue
@@ -75,15 +68,6 @@ def errors_mm(pack: str, n_patients: int) -> dict[str, Errors]:
                 for _, search in found.searches
             ]
     return errors
-
-
-def study_of(patient: Patient) -> Study:
-    """Return a patient's whole body in every published sequence."""
-    volumes = []
-    for protocol in whole_body_protocols():
-        tissues = tissue_map(patient, protocol_grid(patient, protocol))
-        volumes += acquire(patient, protocol, tissues)
-    return Study(f"digital patient {patient.seed}", tuple(volumes))
 
 
 def _error_mm(

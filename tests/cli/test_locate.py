@@ -142,10 +142,7 @@ def all_images(stand_in, study):
         )
         search = Localization((), (), "test-agents 1", "ab" * 32, 1.5, "cpu")
         left_out = ("DWI b=1400: it is constant",)
-        reference = study["T2w"]
-        return StudyLocalization(
-            results, ((reference, search),), left_out, reference, 1.5
-        )
+        return StudyLocalization(results, ((study["T2w"], search),), left_out, 1.5)
 
     stand_in("napari_midrl.workflows.localize_study", locate_in_study=locate_in_study)
     return asked

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_midrl.agents.sequence_consensus import Answer, combined
-from napari_midrl.data.landmarks import LandmarkSet
 from napari_midrl.data.progress import Progress, relayed
 from napari_midrl.data.trajectory import LandmarkResult, Localization, SearchState
 from napari_midrl.errors import SearchError
 from napari_midrl.localizers.base import landmarks_sought
 from napari_midrl.workflows.inspect import choose_volume
-from napari_midrl.workflows.localize import load_localizer
+from napari_midrl.workflows.localize import as_landmarks, load_localizer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from napari_midrl.agents.sequence_consensus import StudyResult
+    from napari_midrl.data.landmarks import LandmarkSet
     from napari_midrl.data.settings import SearchSettings
     from napari_midrl.data.study import Study
     from napari_midrl.data.volume import Volume
@@ -35,11 +35,10 @@ class StudyLocalization:
     results
         One per landmark sought, in the order asked for.
     searches
-        Every volume searched, and what was found in it.
+        Every volume searched, and what was found in it; the first stands for the
+        examination.
     left_out
         Why a volume was not searched, one sentence each.
-    reference
-        The volume that stands for the examination in a landmark file.
     seconds
         Wall time of all searches.
     """
@@ -47,21 +46,18 @@ class StudyLocalization:
     results: tuple[StudyResult, ...]
     searches: tuple[tuple[Volume, Localization], ...]
     left_out: tuple[str, ...]
-    reference: Volume
     seconds: float
+
+    @property
+    def reference(self) -> Volume:
+        """The volume that stands for the examination in a landmark file."""
+        return self.searches[0][0]
 
     def as_landmarks(self, case_id: str = "") -> LandmarkSet:
         """Return the results as a landmark set that names its image."""
-        image, (_, search) = self.reference, self.searches[0]
-        return LandmarkSet(
-            landmarks=tuple(r.as_landmark(search.localizer) for r in self.results),
-            image_name=image.name,
-            image_sha256=image.content_hash,
-            sequence=image.sequence.label,
-            case_id=case_id,
-            frame_of_reference_uid=image.frame_of_reference_uid or "",
-            model_sha256=search.model_sha256,
-        )
+        image, search = self.searches[0]
+        marks = tuple(result.as_landmark(search.localizer) for result in self.results)
+        return replace(as_landmarks(search, image), landmarks=marks, case_id=case_id)
 
     def as_localization(self) -> Localization:
         """Return the results as those of one search.
@@ -70,7 +66,7 @@ class StudyLocalization:
         surest of what is agreed on, landmark by landmark.
         """
         by_image = {volume.name: found for volume, found in self.searches}
-        first = by_image[self.reference.name]
+        _, first = self.searches[0]
         surest = {
             result.name: by_image[result.agreeing[0]] if result.agreeing else first
             for result in self.results
@@ -192,12 +188,8 @@ def locate_in_study(
         combined([Answer(v.name, v.grid, found.results[row]) for v, found in searches])
         for row in range(len(searches[0][1].results))
     )
-    # The first, unless it could not be searched.
-    reference = searches[0][0]
     seconds = time.perf_counter() - begun
-    return StudyLocalization(
-        results, tuple(searches), tuple(left_out), reference, seconds
-    )
+    return StudyLocalization(results, tuple(searches), tuple(left_out), seconds)
 
 
 def _of_reference(label: str, progress: Progress) -> Progress:
