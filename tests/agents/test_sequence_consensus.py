@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from napari_midrl.agents.sequence_consensus import Answer, combined
-from napari_midrl.data.landmarks import LandmarkStatus
 from napari_midrl.data.trajectory import LandmarkResult, SearchState
 from napari_midrl.geometry.grid import VoxelGrid
 
@@ -33,7 +32,6 @@ def test_answers_that_agree_are_averaged_by_their_confidence():
     assert found.confidence == 0.6
     assert found.agreeing == ("T1w", "T2w")
     assert found.n_showing == 2
-    assert not found.is_doubtful
 
 
 def test_one_sure_image_outweighs_many_that_guess():
@@ -41,7 +39,6 @@ def test_one_sure_image_outweighs_many_that_guess():
     found = combined([*guesses, answer("DWI", (90, 90, 90), 0.5)])
     assert found.position_lps_mm == pytest.approx((90.0, 90.0, 90.0))
     assert (found.agreeing, found.n_showing) == (("DWI",), 7)
-    assert found.is_doubtful  # fewer than half agree
 
 
 def test_several_outweigh_one_that_is_a_little_surer():
@@ -67,7 +64,6 @@ def test_images_that_do_not_show_the_place_have_no_say():
         ]
     )
     assert (found.agreeing, found.n_showing) == (("whole",), 2)
-    assert not found.is_doubtful
 
 
 def test_the_order_of_the_images_does_not_matter():
@@ -95,17 +91,7 @@ def test_without_confidences_the_share_of_starts_counts():
 def test_nothing_found_is_no_place():
     found = combined([answer("T1w", None), answer("T2w", None)])
     assert found.position_lps_mm is None
-    assert not found.is_doubtful
-    landmark = found.as_landmark("agents")
-    assert landmark.status == LandmarkStatus.UNDEFINED
-    assert landmark.description == "outside the volume"
-
-
-def test_a_landmark_says_which_images_agree():
-    images = [answer("T1w", (50, 50, 50), 0.3), answer("T2w", (50, 50, 50), 0.4)]
-    landmark = combined(images).as_landmark("agents")
-    assert landmark.description == "2 of 2 images agree: T2w, T1w"
-    assert (landmark.confidence, landmark.rater) == (0.4, "agents")
+    assert (found.agreeing, found.n_showing) == ((), 0)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from napari_midrl.agents.sequence_consensus import StudyResult
 from napari_midrl.data.progress import Progress
 from napari_midrl.data.settings import SearchSettings
-from napari_midrl.data.trajectory import Localization
+from napari_midrl.data.trajectory import LandmarkResult, Localization, SearchState
 from napari_midrl.io.landmarks import read_landmarks
 from napari_midrl.workflows.localize_study import StudyLocalization
 
@@ -140,9 +140,15 @@ def all_images(stand_in, study):
             StudyResult("PC", (1.0, 2.0, 3.0), 0.0, 0.03, ("ADC",), 3),
             StudyResult("MB", None, nan, None, (), 0),
         )
-        search = Localization((), (), "test-agents 1", "ab" * 32, 1.5, "cpu")
+        lost = tuple(
+            LandmarkResult(result.name, SearchState.OUTSIDE, None, nan, 0.0, 9)
+            for result in results
+        )
+        search = Localization(lost, (), "test-agents 1", "ab" * 32, 1.5, "cpu")
+        images = study["T2w"], study["T2w"].renamed("ADC")
         left_out = ("DWI b=1400: it is constant",)
-        return StudyLocalization(results, ((study["T2w"], search),), left_out, 1.5)
+        searches = tuple((image, search) for image in images)
+        return StudyLocalization(results, searches, left_out, 1.5)
 
     stand_in("napari_midrl.workflows.localize_study", locate_in_study=locate_in_study)
     return asked

@@ -23,7 +23,7 @@ from napari_midrl.plugin.live import LiveSearch
 from napari_midrl.plugin.movie import write_movie
 from napari_midrl.plugin.orientation import CORONAL, THREE_D
 from napari_midrl.plugin.preferences import Preferences
-from napari_midrl.plugin.result_table import STATE
+from napari_midrl.plugin.result_table import AGREE, STATE
 from napari_midrl.plugin.search_dock import SearchDock
 from napari_midrl.plugin.world import volume_layer
 from napari_midrl.plugin.writers import save_landmarks, write_points
@@ -398,7 +398,9 @@ def test_all_volumes_are_searched_as_one_examination(make_dock, qtbot, fakes):
     def locate_in_all(volumes, pack, settings):
         asked.append([volume.name for volume in volumes])
         found = yield from fakes.fake_locate(volumes[0], pack, settings)
-        return replace(found, n_images=len(volumes))
+        first, *others = found.results
+        first = replace(first, agreement=1 / 3, agreeing=("DWI",))
+        return replace(found, n_images=len(volumes), results=(first, *others))
 
     def of_frame(name, frame):
         return replace(fakes.make_volume(name), frame_of_reference_uid=frame)
@@ -425,6 +427,12 @@ def test_all_volumes_are_searched_as_one_examination(make_dock, qtbot, fakes):
     assert "landmarks in 3 volumes in" in form.status.text()
     assert form.all_volumes.isEnabled()
     assert dock.landmarks().image_name == "ADC"
+    contested, other = (dock.ui.results.table.item(row, AGREE) for row in (0, 1))
+    assert contested.foreground().color().name() == "#ff9e9e"
+    assert other.foreground().color().name() != "#ff9e9e"
+    assert contested.toolTip().endswith("1 of 3 images agree: DWI")
+    first = dock.found.results[0].name
+    assert dock.landmarks()[first].description == "1 of 3 images agree: DWI"
 
     form.all_volumes.click()
     form.run_button.click()

@@ -103,7 +103,8 @@ def test_one_answer_from_all_images(agents):
     assert landmarks.image_name == "T2w ax"
     assert landmarks.image_sha256 == STUDY["T2w ax"].content_hash
     assert landmarks.frame_of_reference_uid == "1.2.3"
-    assert landmarks["heart"].description.startswith("2 of 2 images agree: ")
+    assert landmarks["heart"].description == "2 of 2 images agree: T2w ax, ADC"
+    assert landmarks["heart"].rater == "agents 1"
 
 
 def test_progress_says_which_image(agents):
@@ -183,7 +184,19 @@ def test_what_no_image_shows_is_as_the_first_says(agents):
         .as_localization()
         .results
     )
-    assert heart.state == SearchState.OUTSIDE
+    assert (heart.state, heart.agreement) == (SearchState.OUTSIDE, 0.0)
+    assert (heart.agreement_text, heart.is_doubtful) == ("", False)
+
+
+def test_what_fewer_than_half_of_the_images_agree_on_is_contested(agents):
+    agents.sure = {"T2w ax": 0.9}
+    # Names as long as this one put their hearts 20 and 40 mm away.
+    far = [volume("T1w ax".ljust(n, "_"), SequenceKind.T1W) for n in (26, 46)]
+    study = Study("case 7", (STUDY["T2w ax"], *far))
+    found = finish(locate_in_study(study, "agents", SearchSettings()))
+    (heart,) = found.as_localization().results
+    assert heart.agreement_text == "1 of 3 images agree: T2w ax"
+    assert (heart.is_contested, heart.is_unsure, heart.is_doubtful) == (1, 0, 1)
 
 
 def test_the_volume_asked_for_stands_for_the_study(agents):

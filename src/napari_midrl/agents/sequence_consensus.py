@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_midrl.data.landmarks import Landmark, LandmarkSource, LandmarkStatus
-from napari_midrl.data.trajectory import DOUBTFUL, SearchState
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -80,34 +77,6 @@ class StudyResult:
     confidence: float | None
     agreeing: tuple[str, ...]
     n_showing: int
-
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether hardly any image is sure, or fewer than half of them agree."""
-        if self.position_lps_mm is None:
-            return False
-        unsure = self.confidence is not None and self.confidence < DOUBTFUL
-        return unsure or 2 * len(self.agreeing) < self.n_showing
-
-    def as_landmark(self, rater: str = "") -> Landmark:
-        """Return it as a model's landmark; undefined unless some image has it."""
-        if self.position_lps_mm is None:
-            return Landmark(
-                self.name,
-                status=LandmarkStatus.UNDEFINED,
-                source=LandmarkSource.MODEL,
-                description=SearchState.OUTSIDE.value,
-                rater=rater,
-            )
-        return Landmark(
-            self.name,
-            self.position_lps_mm,
-            source=LandmarkSource.MODEL,
-            confidence=self.confidence,
-            description=f"{len(self.agreeing)} of {self.n_showing} images agree: "
-            + ", ".join(self.agreeing),
-            rater=rater,
-        )
 
 
 def combined(answers: Sequence[Answer]) -> StudyResult:

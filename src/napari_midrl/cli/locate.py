@@ -159,7 +159,7 @@ def _located_in_all(study: Study, asked: _Asked) -> bool:
         overwrite=asked.overwrite,
     )
     print_table(STUDY_COLUMNS, map(_study_row, found.results))
-    return _said(found.results, asked.out)
+    return _said(found.as_localization().results, asked.out)
 
 
 def _warn_of(image: Volume) -> None:
@@ -167,9 +167,7 @@ def _warn_of(image: Volume) -> None:
     warn(f"{image.name}: {text}" for text in image.provenance.warnings)
 
 
-def _said(
-    results: tuple[LandmarkResult, ...] | tuple[StudyResult, ...], out: Path
-) -> bool:
+def _said(results: tuple[LandmarkResult, ...], out: Path) -> bool:
     """Say what to look at twice and what was written; return whether there is any."""
     doubtful = [result.name for result in results if result.is_doubtful]
     if doubtful:

@@ -113,7 +113,8 @@ class LandmarkResult:
     spread_mm
         Root mean square distance of the agreeing endpoints from the consensus.
     agreement
-        Share of starts whose endpoint belongs to the consensus, 0 to 1.
+        Share of starts whose endpoint belongs to the consensus, 0 to 1; where several
+        images were searched, of the images that show the place.
     n_steps
         Median number of steps an agent took.
     confidence
@@ -121,6 +122,8 @@ class LandmarkResult:
     evidence
         Numbers that tell a right answer from a wrong one; empty for a localizer that
         has none. See `agents.reliability`.
+    agreeing
+        Where several images were searched, names of those that agree, surest first.
     """
 
     name: str
@@ -131,6 +134,7 @@ class LandmarkResult:
     n_steps: int
     confidence: float | None = None
     evidence: tuple[float, ...] = ()
+    agreeing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.state == SearchState.FOUND) != (self.position_lps_mm is not None):
@@ -138,10 +142,29 @@ class LandmarkResult:
             raise ValueError(msg)
 
     @property
-    def is_doubtful(self) -> bool:
+    def is_unsure(self) -> bool:
         """Whether it was found with hardly any confidence."""
         is_found = self.state == SearchState.FOUND
         return is_found and self.confidence is not None and self.confidence < DOUBTFUL
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether fewer than half of the images that show the place agree on it."""
+        return bool(self.agreeing) and self.agreement < 0.5
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a person should look twice, or leave it out."""
+        return self.is_unsure or self.is_contested
+
+    @property
+    def agreement_text(self) -> str:
+        """Which images agree, in words; empty where only one was searched."""
+        if not self.agreeing:
+            return ""
+        n_agreeing, names = len(self.agreeing), ", ".join(self.agreeing)
+        n_images = round(n_agreeing / self.agreement)
+        return f"{n_agreeing} of {n_images} images agree: {names}"
 
     def as_landmark(self, rater: str = "") -> Landmark:
         """Return it as a model's landmark; undefined unless it was found."""
@@ -152,7 +175,7 @@ class LandmarkResult:
             status=LandmarkStatus.DEFINED if found else LandmarkStatus.UNDEFINED,
             source=LandmarkSource.MODEL,
             confidence=self.confidence,
-            description="" if found else self.state.value,
+            description=self.agreement_text if found else self.state.value,
             rater=rater,
         )
 

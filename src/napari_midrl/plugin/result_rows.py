@@ -41,6 +41,8 @@ class ResultRow:
         In words.
     confidence
         0 to 1; None while the search runs, or if it is not known.
+    is_unsure, is_contested, agreement_text
+        Of `LandmarkResult`.
     """
 
     name: str
@@ -50,6 +52,9 @@ class ResultRow:
     n_steps: int
     state: str
     confidence: float | None = None
+    is_unsure: bool = False
+    is_contested: bool = False
+    agreement_text: str = ""
 
     def texts(self, frame: str) -> tuple[str, ...]:
         """Return the cells; `frame` is ``"LPS"`` or ``"RAS"``."""
@@ -76,6 +81,9 @@ def row_of_result(result: LandmarkResult) -> ResultRow:
         result.n_steps,
         result.state.value,
         result.confidence,
+        result.is_unsure,
+        result.is_contested,
+        result.agreement_text,
     )
 
 

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-from napari_midrl.data.trajectory import DOUBTFUL, SearchState
+from napari_midrl.data.trajectory import SearchState
 from napari_midrl.plugin.colors import Colors, color_of
 from napari_midrl.plugin.column import take_what_is_left
 from napari_midrl.plugin.icons import color_icon
@@ -40,7 +40,7 @@ _HEADERS = (
     "State",
 )
 STATE = len(_HEADERS) - 1
-SURE = _HEADERS.index("Sure")
+AGREE, SURE = _HEADERS.index("Agree"), _HEADERS.index("Sure")
 _WIDTHS = (0, 122, 40, 41, 37, 34, 56)
 LEAST_HEIGHT = 84
 """Of the table, pixels; what a window has more is its own."""
@@ -50,7 +50,8 @@ _TOOLTIPS = (
     "Position in the patient in mm, in the frame chosen above",
     "Root mean square distance of the starts from the position, in mm",
     "Share of the starts that ended together; while they walk, that have settled;\n"
-    "after a search of all volumes, of the volumes that have the place there",
+    "after a search of all volumes, of the volumes that have the place there;\n"
+    "red where fewer than half of them agree",
     "Share of such answers that are within 5 mm, as far as computed patients tell;\n"
     "that of the starts that agree for agents that were not calibrated",
     "Steps an agent took, the median over the starts",
@@ -135,6 +136,10 @@ class ResultTable(QWidget):
 
     def _fill_row(self, n: int, row: ResultRow, frame: str) -> None:
         state_color = _STATE_COLORS.get(row.state, _WALKING_COLOR)
+        doubts = {AGREE: row.is_contested, SURE: row.is_unsure}
+        tooltip = f"{row.name}: {row.state}"
+        if row.agreement_text:
+            tooltip += f"\n{row.agreement_text}"
         for column, text in enumerate(row.texts(frame)):
             item = self.table.item(n, column)
             if item is None:
@@ -145,13 +150,12 @@ class ResultTable(QWidget):
                         Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
                     )
             item.setText(text)
-            item.setToolTip(f"{row.name}: {row.state}")
+            item.setToolTip(tooltip)
             if column == 0:
                 item.setIcon(color_icon(color_of(self._colors, row.name)))
-            elif column == SURE:
-                sure = row.confidence
-                color = None if sure is None or sure >= DOUBTFUL else _DOUBTFUL_COLOR
-                item.setData(Qt.ItemDataRole.ForegroundRole, color and QColor(color))
+            elif column in doubts:
+                color = QColor(_DOUBTFUL_COLOR) if doubts[column] else None
+                item.setData(Qt.ItemDataRole.ForegroundRole, color)
             elif column == STATE:
                 item.setForeground(QColor(state_color))
 

@@ -55,9 +55,8 @@ class StudyLocalization:
 
     def as_landmarks(self, case_id: str = "") -> LandmarkSet:
         """Return the results as a landmark set that names its image."""
-        image, search = self.searches[0]
-        marks = tuple(result.as_landmark(search.localizer) for result in self.results)
-        return replace(as_landmarks(search, image), landmarks=marks, case_id=case_id)
+        landmarks = as_landmarks(self.as_localization(), self.reference)
+        return replace(landmarks, case_id=case_id)
 
     def as_localization(self) -> Localization:
         """Return the results as those of one search.
@@ -93,7 +92,7 @@ class StudyLocalization:
 def _one_result(result: StudyResult, surest: LandmarkResult) -> LandmarkResult:
     """Return what all images say of a landmark as one search would."""
     if result.position_lps_mm is None:
-        return surest
+        return replace(surest, agreement=0.0)
     return LandmarkResult(
         name=result.name,
         state=SearchState.FOUND,
@@ -102,6 +101,7 @@ def _one_result(result: StudyResult, surest: LandmarkResult) -> LandmarkResult:
         agreement=len(result.agreeing) / result.n_showing,
         n_steps=surest.n_steps,
         confidence=result.confidence,
+        agreeing=result.agreeing,
     )
 
 
