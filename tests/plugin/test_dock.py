@@ -400,7 +400,9 @@ def test_all_volumes_are_searched_as_one_examination(make_dock, qtbot, fakes):
         found = yield from fakes.fake_locate(volumes[0], pack, settings)
         first, *others = found.results
         first = replace(first, agreement=1 / 3, agreeing=("DWI",))
-        return replace(found, n_images=len(volumes), results=(first, *others))
+        left_out = ("PD: it is constant",)
+        found = replace(found, results=(first, *others), left_out=left_out)
+        return replace(found, n_images=len(volumes))
 
     def of_frame(name, frame):
         return replace(fakes.make_volume(name), frame_of_reference_uid=frame)
@@ -425,6 +427,7 @@ def test_all_volumes_are_searched_as_one_examination(make_dock, qtbot, fakes):
 
     assert asked == [["ADC", "DWI", "T2w"]]
     assert "landmarks in 3 volumes in" in form.status.text()
+    assert form.status.text().endswith("Not searched: PD: it is constant.")
     assert form.all_volumes.isEnabled()
     assert dock.landmarks().image_name == "ADC"
     contested, other = (dock.ui.results.table.item(row, AGREE) for row in (0, 1))

@@ -138,6 +138,7 @@ def test_an_image_that_cannot_be_searched_does_not_stop_the_others(agents):
     agents.fails_at = ("T2w ax",)
     found = finish(locate_in_study(STUDY, "agents", SearchSettings()))
     assert found.left_out == ("T2w ax: it is constant",)
+    assert found.as_localization().left_out == found.left_out
     assert found.reference.name == "ADC"
     assert found.results[0].n_showing == 1
 

@@ -203,6 +203,8 @@ class Localization:
         along the axes of the turned volume.
     n_images
         Volumes of one examination that were searched, and have settled on one answer.
+    left_out
+        Why another of its volumes was not searched, one sentence each.
     """
 
     results: tuple[LandmarkResult, ...]
@@ -213,3 +215,4 @@ class Localization:
     device: str
     turned_degrees: float = 0.0
     n_images: int = 1
+    left_out: tuple[str, ...] = ()

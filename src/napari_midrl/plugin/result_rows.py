@@ -98,6 +98,8 @@ def found_text(found: Localization) -> str:
     if found.turned_degrees:
         turned = f"{found.turned_degrees:.0f}\N{DEGREE SIGN}"
         text += f" The volume was turned by {turned} for the search."
+    if found.left_out:
+        text += f" Not searched: {'; '.join(found.left_out)}."
     return text
 
 

@@ -86,6 +86,7 @@ class StudyLocalization:
             trajectories=tuple(walks),
             seconds=self.seconds,
             n_images=len(self.searches),
+            left_out=self.left_out,
         )
 
 
