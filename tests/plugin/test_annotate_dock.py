@@ -260,6 +260,8 @@ def test_agents_propose_and_the_reader_judges(make_annotating, qtbot, fakes):
     kidney = dock.session.annotations["left kidney"]
     assert kidney.position_lps_mm == fakes.TARGETS["left kidney"]
     assert (kidney.source.value, kidney.model) == ("model", "fake 1.0")
+    n_left = len(dock.session.annotations.proposals)
+    assert dock.ui.status.text() == f"Accepted left kidney; {n_left} left to judge."
     dock.go_to("right kidney")
     layer = viewer.layers["proposals (fake 1.0)"]
     data = np.array(layer.data)
@@ -273,6 +275,17 @@ def test_agents_propose_and_the_reader_judges(make_annotating, qtbot, fakes):
         dock.proposing.accept_all()
         assert not dock.session.annotations.proposals
     assert "heart" not in names
+
+
+def test_the_last_proposal_judged_is_told(make_annotating, qtbot):
+    _, dock = make_annotating()
+    dock.action("Let agents propose").attempt()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
+    assert "judge the least certain first" in dock.ui.status.text()
+    while dock.session.annotations.proposals:
+        last = dock.current
+        dock.ui.propose.reject_button.click()
+    assert dock.ui.status.text() == f"Rejected {last}; all proposals are judged."
 
 
 def test_from_the_shipped_agents_to_a_file_and_back(
