@@ -222,7 +222,7 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
         heart=_draw_heart(_stream(seed, "heart"), height, female=female),
         spleen=_organ(
             organs,
-            ((88.0 if female else 96.0) * girth, 32, 0.668 * height),
+            ((84.0 if female else 92.0) * girth, 30, 0.662 * height),
             (7, 7, 10),
             (24, 44, 52),
             (20, 15, -35),
