@@ -15,6 +15,7 @@ from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
 
 from napari_midrl.data.landmarks import LandmarkSource
+from napari_midrl.data.trajectory import SearchState
 from napari_midrl.errors import OverwriteError
 from napari_midrl.io.landmarks import read_landmarks
 from napari_midrl.plugin import exports, scene
@@ -23,7 +24,7 @@ from napari_midrl.plugin.live import LiveSearch
 from napari_midrl.plugin.movie import write_movie
 from napari_midrl.plugin.orientation import CORONAL, THREE_D
 from napari_midrl.plugin.preferences import Preferences
-from napari_midrl.plugin.result_table import AGREE, STATE
+from napari_midrl.plugin.result_table import AGREE, STATE, SURE
 from napari_midrl.plugin.search_dock import SearchDock
 from napari_midrl.plugin.world import volume_layer
 from napari_midrl.plugin.writers import save_landmarks, write_points
@@ -392,6 +393,9 @@ def test_a_real_click_on_run_searches(make_dock, qtbot):
     assert viewer.screenshot(flash=False).std() > 1
 
 
+NOT_FOUND = {"state": SearchState.OUTSIDE, "position_lps_mm": None}
+
+
 def test_all_volumes_are_searched_as_one_examination(make_dock, qtbot, fakes):
     asked = []
 
@@ -400,6 +404,8 @@ def test_all_volumes_are_searched_as_one_examination(make_dock, qtbot, fakes):
         found = yield from fakes.fake_locate(volumes[0], pack, settings)
         first, *others = found.results
         first = replace(first, agreement=1 / 3, agreeing=("DWI",))
+        refused = replace(others[0], confidence=0.01, **NOT_FOUND)
+        others = (refused, *others[1:])
         left_out = ("PD: it is constant",)
         found = replace(found, results=(first, *others), left_out=left_out)
         return replace(found, n_images=len(volumes))
@@ -434,6 +440,8 @@ def test_all_volumes_are_searched_as_one_examination(make_dock, qtbot, fakes):
     assert contested.foreground().color().name() == "#ff9e9e"
     assert other.foreground().color().name() != "#ff9e9e"
     assert contested.toolTip().endswith("1 of 3 images agree: DWI")
+    hardly = dock.ui.results.table.item(1, SURE)
+    assert hardly.foreground().color().name() == "#ff9e9e"
     first = dock.found.results[0].name
     assert dock.landmarks()[first].description == "1 of 3 images agree: DWI"
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_midrl.agents.dense_lookup import ACTION_NAMES
+from napari_midrl.data.landmarks import LandmarkStatus
 from napari_midrl.data.progress import Progress, SearchProgress, finish
 from napari_midrl.data.sequence import Sequence, SequenceKind
 from napari_midrl.data.settings import SearchSettings
@@ -180,11 +181,11 @@ def test_a_study_shows_the_agents_of_the_surest_image(agents):
 
 def test_what_no_image_shows_is_as_the_first_says(agents):
     agents.finds = False
-    (heart,) = (
-        finish(locate_in_study(STUDY, "agents", SearchSettings()))
-        .as_localization()
-        .results
-    )
+    found = finish(locate_in_study(STUDY, "agents", SearchSettings()))
+    (heart,) = found.as_localization().results
+    landmark = found.as_landmarks()["heart"]
+    assert landmark.status == LandmarkStatus.UNDEFINED
+    assert landmark.description == "outside the volume"
     assert (heart.state, heart.agreement) == (SearchState.OUTSIDE, 0.0)
     assert (heart.agreement_text, heart.is_doubtful) == ("", False)
 

@@ -143,9 +143,8 @@ class LandmarkResult:
 
     @property
     def is_unsure(self) -> bool:
-        """Whether it was found with hardly any confidence."""
-        is_found = self.state == SearchState.FOUND
-        return is_found and self.confidence is not None and self.confidence < DOUBTFUL
+        """Whether there is hardly any confidence, found or not."""
+        return self.confidence is not None and self.confidence < DOUBTFUL
 
     @property
     def is_contested(self) -> bool:
@@ -154,8 +153,9 @@ class LandmarkResult:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether a person should look twice, or leave it out."""
-        return self.is_unsure or self.is_contested
+        """Whether a person should look twice at what was found, or leave it out."""
+        is_found = self.state == SearchState.FOUND
+        return is_found and (self.is_unsure or self.is_contested)
 
     @property
     def agreement_text(self) -> str:
