@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_midrl.phantom.paint import Shape
-from napari_midrl.phantom.sdf import centered_ellipsoid, intersect, rotated
+from napari_midrl.phantom.sdf import centered_ellipsoid, intersect
 from napari_midrl.phantom.shapes import (
     FAT_ONLY,
     around,
     ball,
     local,
+    moved,
     point,
     rod,
     tube,
@@ -42,7 +44,8 @@ _SOFT = frozenset(Tissue) - {
 }
 """What the fat about a kidney may displace: not the wall of the body."""
 
-_YIELDING = _SOFT - {Tissue.SPLEEN}
+THINNEST_BED_MM = 2.0
+"""Even lean people have fat between a kidney and spleen, liver and muscle."""
 
 _BOW = 0.16
 """How far the poles bend to the spine, as a share of half the width."""
@@ -54,7 +57,7 @@ def kidneys(patient: Patient) -> list[Shape]:
     anomalies = patient.anomalies
     shapes = []
     for organ, side in zip(patient.kidneys, (1, -1), strict=True):
-        bed_mm = 0.5 + 12 * patient.visceral_fat * float(rng.uniform(0.5, 1.2))
+        bed_mm = THINNEST_BED_MM + 12 * patient.visceral_fat * rng.uniform(0.5, 1.2)
         hollow = float(rng.uniform(0.85, 1.2))
         if side == anomalies.missing_kidney:
             continue
@@ -75,7 +78,7 @@ def _kidney(organ: Organ, side: int, bed_mm: float, hollow: float) -> list[Shape
     """Return a kidney with pyramids, sinus and pelvis in its bed of fat."""
     a, b, c = organ.half_mm
 
-    def bowed(slab: Slab) -> tuple[Array, Array, Array]:
+    def bowed(slab: Slab, organ: Organ = organ) -> tuple[Array, Array, Array]:
         u, v, w = local(slab, organ)
         # The mean of (w / c)^2 over an ellipsoid is a fifth: the centroid stays.
         bend = (w * np.float32(1 / c)) ** 2 - np.float32(0.2)
@@ -105,18 +108,17 @@ def _kidney(organ: Organ, side: int, bed_mm: float, hollow: float) -> list[Shape
 
     bed = (a + bed_mm, b + bed_mm, c + bed_mm)
 
+    # Most of its fat lies behind a kidney.
+    farther_back = replace(organ, center=moved(organ.center, y=0.35 * bed_mm))
+
     def fat(slab: Slab) -> Array:
-        # Most of it lies behind the kidney.
-        x, y, z = organ.center
-        about = slab.x - np.float32(x), slab.y - np.float32(y + 0.35 * bed_mm)
-        turned = rotated(*about, slab.z - np.float32(z), organ.rotation)
         lumpy = np.float32(0.25 * bed_mm) * slab.noise("wobble")
-        return centered_ellipsoid(*turned, bed) + lumpy
+        return centered_ellipsoid(*bowed(slab, farther_back), bed) + lumpy
 
     box = around(organ.center, margin=c + 8)
     cortex = Tissue.KIDNEY_CORTEX
     return [
-        Shape(*around(organ.center, margin=max(bed) + 4), fat, ((0, BED),), _YIELDING),
+        Shape(*around(organ.center, margin=max(bed) + 4), fat, ((0, BED),), _SOFT),
         Shape(*box, whole, ((0, cortex),)),
         Shape(*box, pyramids, ((0, Tissue.KIDNEY_MEDULLA),), frozenset({cortex})),
         Shape(*box, sinus, ((0, FAT),), _RENAL),

@@ -222,9 +222,9 @@ def draw_patient(seed: int, sex: Sex | None = None) -> Patient:
         heart=_draw_heart(_stream(seed, "heart"), height, female=female),
         spleen=_organ(
             organs,
-            ((84.0 if female else 92.0) * girth, 30, 0.662 * height),
-            (7, 7, 10),
-            (24, 44, 52),
+            ((76.0 if female else 84.0) * girth, 8, 0.662 * height),
+            (6, 7, 8),
+            (32, 54, 58),
             (20, 15, -35),
         ),
         liver_size=float(organs.normal(1.0, 0.07)),
