@@ -76,6 +76,19 @@ def test_a_row_click_moves_every_slice_to_the_landmark(searched, fakes):
     np.testing.assert_allclose(at, fakes.TARGETS["heart"][::-1], atol=1e-3)
 
 
+def test_slices_and_planes_stay_at_the_place_when_the_view_turns(searched, fakes):
+    viewer, dock = searched
+    heart, kidney = (fakes.TARGETS[name][::-1] for name in ("heart", "left kidney"))
+    dock.ui.results.table.cellClicked.emit(0, 0)
+    dock.show_view(THREE_D)
+    planes = dock._planes.planes
+    np.testing.assert_allclose(dock._planes.position_lps_mm[::-1], heart, atol=0.6)
+    for plane in planes:
+        plane.plane.position = plane.world_to_data(kidney)
+    dock.show_view(CORONAL)
+    np.testing.assert_allclose(viewer.dims.point[-3:], kidney, atol=0.6)
+
+
 def test_scrubbing_moves_the_points_and_the_viewers_slider(searched):
     viewer, dock = searched
     dock.ui.playback.slider.setValue(7)

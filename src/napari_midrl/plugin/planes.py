@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,7 +105,23 @@ class OrthoPlanes:
             self._planes[name] = plane
             self._viewer.layers.insert(self._viewer.layers.index(source) + 1 + n, plane)
         self._viewer.layers.selection = selected & set(self._viewer.layers)
+        self._begin_at_the_slice(source)
+        for axis, plane in enumerate(self._planes.values()):
+            plane.plane.events.position.connect(partial(self._on_moved, axis, plane))
         source.events.contrast_limits.connect(self._on_contrast)
+
+    def _begin_at_the_slice(self, source: Image) -> None:
+        """Let the planes meet where the slices were, if the volume shows the place."""
+        place = np.array(self._viewer.dims.point[-3:])
+        low, high = source.extent.world
+        if ((low <= place) & (place <= high)).all():
+            for plane in self.planes:
+                plane.plane.position = tuple(plane.world_to_data(place))
+
+    def _on_moved(self, axis: int, plane: Image, event: object = None) -> None:
+        """Take the slice along: back in 2D it shows what the plane showed."""
+        at = plane.data_to_world(plane.plane.position)[axis]
+        self._viewer.dims.set_point(self._viewer.dims.ndim - 3 + axis, at)
 
     def _on_contrast(self, event: object = None) -> None:
         if self._source is not None:

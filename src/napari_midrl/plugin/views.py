@@ -39,13 +39,16 @@ _EDGES = {
 
 
 def show_standard_view(viewer: napari.viewer.Viewer, view: StandardView) -> None:
-    """Turn the viewer to a standard view that fills the canvas."""
+    """Turn the viewer to a standard view of the same place that fills the canvas."""
     first = viewer.dims.ndim - 3
     if first < 0:
         return
+    place = viewer.dims.point
     order = tuple(range(first)) + tuple(first + axis for axis in view.order_zyx)
     viewer.dims.order = order
     viewer.dims.ndisplay = view.n_displayed
+    # napari moves the slice to the depth the camera had looked at in 3D.
+    viewer.dims.point = place
     viewer.scene.camera.orientation = view.orientation
     if view.view_zyx is not None:
         viewer.scene.camera.set_view_direction(view.view_zyx, view.up_zyx)
