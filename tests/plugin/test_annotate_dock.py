@@ -22,6 +22,7 @@ from napari_midrl.plugin import annotate_open, editor, exports, questions
 from napari_midrl.plugin.actions import ShortcutsPage
 from napari_midrl.plugin.annotate_dock import AnnotateDock
 from napari_midrl.plugin.annotate_pointer import Pointer
+from napari_midrl.plugin.annotate_scene import Held
 from napari_midrl.plugin.engine import default_engine
 from napari_midrl.plugin.orientation import AXIAL, CORONAL, SAGITTAL, THREE_D
 from napari_midrl.plugin.preferences import Preferences
@@ -271,10 +272,28 @@ def test_agents_propose_and_the_reader_judges(make_annotating, qtbot, fakes):
     assert (nudged.source.value, nudged.model) == ("human", "fake 1.0")
     assert dock.session.undo_text == "correct and accept right kidney"
     rest = len(dock.session.annotations.proposals)
+    left = f"{rest} left to judge" if rest else "all proposals are judged"
+    told = f"Done: correct and accept right kidney; {left}."
+    assert dock.ui.status.text() == told
     if rest:
         dock.proposing.accept_all()
         assert not dock.session.annotations.proposals
     assert "heart" not in names
+
+
+def test_a_proposal_that_is_dragged_is_told(make_annotating, qtbot):
+    _, dock = make_annotating()
+    dock.action("Let agents propose").attempt()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
+    before = dock.session.annotations.proposals
+    x, y, z = before["left kidney"].position_lps_mm
+    dock.go_to("left kidney")
+    held = Held("left kidney", is_proposal=True)
+    Pointer(dock).dropped(held, np.array([z, y, x + 4]))
+    assert dock.session.undo_text == "correct and accept left kidney"
+    assert dock.ui.status.text() == (
+        f"Corrected and accepted left kidney; {len(before) - 1} left to judge."
+    )
 
 
 def test_the_last_proposal_judged_is_told(make_annotating, qtbot):

@@ -73,10 +73,10 @@ class Pointer:
             self._dock.refresh()
             return
         self._dock.set_current(held.name)
-        if held.is_proposal:
-            self._dock.do(NudgeAndAccept(held.name, position))
-        else:
+        if not held.is_proposal:
             self._dock.do(Move(held.name, position))
+        elif self._dock.do(NudgeAndAccept(held.name, position)):
+            self._dock.proposing.tell_judged(f"Corrected and accepted {held.name}")
 
     def _dropped_at(self, held: Held, point_zyx: npt.NDArray[Any]) -> Position:
         assert self._dock.editor is not None  # points are there while a session is open
@@ -155,8 +155,8 @@ class Pointer:
         if self._dock.editor is None:
             return
         command, denied = edits_of_proposals(self._dock.editor.annotations, drawn, kept)
-        if command is not None:
-            self._dock.editor.do(command)
+        if command is not None and self._dock.editor.do(command):
+            self._dock.proposing.tell_judged(f"Done: {command.text}")
         if denied:
             self._dock.tell(
                 f"Placed or locked already: {', '.join(denied)}.", error=True

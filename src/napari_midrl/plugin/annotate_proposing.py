@@ -86,13 +86,15 @@ class Proposing:
             if not questions.choose(dock, "Replace your landmark?", text, (REPLACE,)):
                 return
         if dock.do(Accept(name, replace_placed=replaces)):
-            self._go_on(f"Accepted {name}")
+            self.go_to_worst()
+            self.tell_judged(f"Accepted {name}")
 
     def reject(self) -> None:
         """Put the proposal at hand away."""
         name = self._dock.current
         if name is not None and self._dock.do(Reject(name)):
-            self._go_on(f"Rejected {name}")
+            self.go_to_worst()
+            self.tell_judged(f"Rejected {name}")
 
     def accept_all(self) -> None:
         """Make all proposals landmarks that replace nothing; one step to undo."""
@@ -102,9 +104,8 @@ class Proposing:
         if command is not None and self._dock.do(command):
             self._dock.tell(f"Accepted {len(names)} proposals.")
 
-    def _go_on(self, judged: str) -> None:
-        """Go to the next proposal, and say what was judged and how many are left."""
-        self.go_to_worst()
+    def tell_judged(self, judged: str) -> None:
+        """Say what was judged and how many proposals are left."""
         annotations = self._dock.annotations
         n_left = 0 if annotations is None else len(annotations.proposals)
         rest = f"{n_left} left to judge" if n_left else "all proposals are judged"
