@@ -281,6 +281,48 @@ def test_agents_propose_and_the_reader_judges(make_annotating, qtbot, fakes):
     assert "heart" not in names
 
 
+def test_all_volumes_of_the_examination_propose(make_annotating, qtbot, fakes):
+    asked = []
+
+    def locate_in_all(volumes, pack, settings):
+        asked.append([volume.name for volume in volumes])
+        found = yield from fakes.fake_locate(volumes[0], pack, settings)
+        first, *others = found.results
+        beyond = replace(first, position_lps_mm=(18.0, -30.0, 600.0))
+        return replace(
+            found,
+            results=(beyond, *others),
+            n_images=len(volumes),
+            left_out=("PD: it is constant",),
+        )
+
+    def of_frame(name, frame):
+        return replace(fakes.make_volume(name), frame_of_reference_uid=frame)
+
+    engine = fakes.fake_engine(locate_in_all=locate_in_all)
+    viewer, dock = make_annotating(of_frame("T2w", "1"), engine=engine)
+    box = dock.ui.propose
+    assert not box.all_volumes.isEnabled()
+    for name, frame in (("ADC", "1"), ("of another patient", "2")):
+        data, options, _ = volume_layer(of_frame(name, frame))
+        viewer.add_image(data, **options)
+    assert box.all_volumes.isEnabled()
+    assert box.all_volumes.toolTip().splitlines()[1:] == ["ADC"]
+    box.all_volumes.click()
+    box.run_button.click()
+    assert not box.all_volumes.isEnabled()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
+    assert asked == [["T2w", "ADC"]]
+    proposals = dock.session.annotations.proposals
+    assert "left kidney" in proposals
+    assert "heart" not in proposals  # beyond the image that is annotated
+    told = dock.ui.status.text()
+    assert f"{len(proposals)} proposals of 2 volumes in" in told
+    assert told.endswith("Not searched: PD: it is constant.")
+    viewer.layers.remove("ADC")
+    assert not box.all_volumes.isEnabled()
+
+
 def test_a_proposal_that_is_dragged_is_told(make_annotating, qtbot):
     _, dock = make_annotating()
     dock.action("Let agents propose").attempt()

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
+from napari_midrl.plugin.all_volumes import AllVolumes
 from napari_midrl.plugin.column import ELLIPSIS, row_of, take_what_is_left
 from napari_midrl.plugin.tables import style_table
 
@@ -53,6 +54,7 @@ class ProposeBox(QWidget):
         self.n_starts.setToolTip(
             "Start points per landmark. Where they end together, trust them more."
         )
+        self.all_volumes = AllVolumes()
         self.run_button = QPushButton("Propose")
         self.cancel_button = QPushButton("Cancel")
         self.progress = QProgressBar()
@@ -67,6 +69,7 @@ class ProposeBox(QWidget):
         layout = _column(self)
         top = QHBoxLayout()
         top.addWidget(self.pack, 1)
+        top.addWidget(self.all_volumes)
         top.addWidget(self.n_starts)
         layout.addLayout(top)
         layout.addLayout(row_of(self.run_button, self.cancel_button))

@@ -287,6 +287,7 @@ class AnnotateDock(Dock):
             self._surroundings.planes.show(
                 self._volumes.layers().get(self.ui.form.image.currentText())
             )
+        self.proposing.refresh()
 
     def _on_protocol_file(self) -> None:
         path = annotate_files.ask_file(
@@ -318,6 +319,10 @@ class AnnotateDock(Dock):
         folder = QFileDialog.getExistingDirectory(self, "Open a study")
         if folder:
             self.cases.open_study(Path(folder))
+
+    def volumes_beside(self) -> tuple[Volume, ...]:
+        """Return the other volumes of the examination that is annotated."""
+        return () if self.image is None else self._volumes.beside(self.image)
 
     # ---- editing
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from napari_midrl.errors import MidrlError
 from napari_midrl.plugin import questions
 from napari_midrl.plugin.annotate_edits import together
 from napari_midrl.plugin.annotate_reasons import NO_SESSION, acceptable
+from napari_midrl.plugin.annotate_slices import is_inside
 from napari_midrl.plugin.column import ELLIPSIS
 from napari_midrl.plugin.exports import error_text
 
@@ -47,8 +49,9 @@ class Proposing:
         if pack is None or volume is None or editor is None:
             return
         settings = self.search_settings(sought(editor.annotations, pack.landmarks))
+        volumes = (volume, *self._box.all_volumes.of(dock.volumes_beside()))
         dock.start_task(
-            partial(dock.engine.locate, volume, pack.name, settings),
+            dock.engine.search_of(volumes, pack.name, settings),
             partial(self._on_found, editor, volume),
         )
         dock.tell(f"Loading the engine{ELLIPSIS}")
@@ -118,7 +121,9 @@ class Proposing:
             self._dock.go_to(annotations.proposals_worst_first()[0])
 
     def refresh(self) -> None:
-        """Say what is left to judge."""
+        """Say what is left to judge, and which volumes agents could search."""
+        names = [volume.name for volume in self._dock.volumes_beside()]
+        self._box.all_volumes.show_state(names, running=self._dock.is_running)
         annotations = self._dock.annotations
         if annotations is None or not annotations.proposals:
             self._box.open_label.setText("No proposals to judge")
@@ -138,17 +143,34 @@ class Proposing:
         if editor is not dock.editor:
             dock.tell("Other landmarks are open by now; proposals were dropped.")
             return
+        landmarks = as_landmarks(found, volume)
+        # Another volume of the examination may show what this one does not.
+        shown = tuple(
+            mark
+            for mark in landmarks
+            if mark.position_lps_mm is None
+            or is_inside(volume.grid, mark.position_lps_mm)
+        )
         try:
-            command = proposal_command(as_landmarks(found, volume), editor.annotations)
+            command = proposal_command(
+                replace(landmarks, landmarks=shown), editor.annotations
+            )
         except MidrlError as error:
             dock.tell(error_text(error), error=True)
             return
         if editor.do(command):
             self.go_to_worst()
-            dock.tell(
-                f"{len(command.proposals)} proposals in {found.seconds:.1f} s; judge "
-                "the least certain first."
-            )
+            self._tell_found(len(command.proposals), found)
+
+    def _tell_found(self, n_proposals: int, found: Localization) -> None:
+        of = f" of {found.n_images} volumes" if found.n_images > 1 else ""
+        told = (
+            f"{n_proposals} proposals{of} in {found.seconds:.1f} s; judge the least "
+            "certain first."
+        )
+        if found.left_out:
+            told += f" Not searched: {'; '.join(found.left_out)}."
+        self._dock.tell(told)
 
 
 def sought(annotations: AnnotationSet, known: tuple[str, ...]) -> tuple[str, ...]:

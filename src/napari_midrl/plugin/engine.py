@@ -6,6 +6,7 @@ Opening the dock must not import torch; searching does, in its own thread.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -87,6 +88,14 @@ class Engine:
         ]
         | None
     ) = None
+
+    def search_of(
+        self, volumes: Sequence[Volume], pack_name: str, settings: SearchSettings
+    ) -> Callable[[], Generator[Progress, None, Localization]]:
+        """Return what searches one volume, or several of one examination."""
+        if len(volumes) > 1 and self.locate_in_all is not None:
+            return partial(self.locate_in_all, volumes, pack_name, settings)
+        return partial(self.locate, volumes[0], pack_name, settings)
 
 
 def default_engine() -> Engine:

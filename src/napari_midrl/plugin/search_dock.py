@@ -292,12 +292,9 @@ class SearchDock(Dock):
         names = settings.landmarks or pack.landmarks
         self._legend.show(names, self._colors)
         self._live = LiveSearch(self._viewer, self._canvas, names, self._colors)
-        locate = partial(self._engine.locate, self._volume, pack.name, settings)
-        in_all = self._engine.locate_in_all
-        beside = self._volumes.beside(layer)
-        if form.all_volumes.isChecked() and beside and in_all is not None:
-            locate = partial(in_all, (self._volume, *beside), pack.name, settings)
-        self._start(locate, on_return=self._on_found, waits=True)
+        volumes = (self._volume, *form.all_volumes.of(self._volumes.beside(layer)))
+        search = self._engine.search_of(volumes, pack.name, settings)
+        self._start(search, on_return=self._on_found, waits=True)
         form.show_status(f"Loading the engine{ELLIPSIS}")
 
     def cancel(self) -> None:

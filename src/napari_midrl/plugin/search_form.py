@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_midrl.data.settings import SearchSettings
+from napari_midrl.plugin.all_volumes import AllVolumes
 from napari_midrl.plugin.colors import Colors, color_of
 from napari_midrl.plugin.column import ELLIPSIS
 from napari_midrl.plugin.icons import color_icon
@@ -32,13 +33,6 @@ if TYPE_CHECKING:
     from napari_midrl.data.progress import Progress
     from napari_midrl.plugin.engine import PackInfo
 
-ALL_VOLUMES = (
-    "Search these, too, and give one answer where the surest volumes agree:\n{names}"
-)
-NO_OTHERS = (
-    "No other open volume is surely of this examination: none was opened by this\n"
-    "plugin that shares its frame of reference or, where files name none, its folder."
-)
 DEVICES = {"Automatic": "auto", "CPU": "cpu", "GPU (CUDA)": "cuda"}
 
 
@@ -67,7 +61,7 @@ class SearchForm(QWidget):
         self.volume.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self.all_volumes = QCheckBox("All")
+        self.all_volumes = AllVolumes()
         self.open_button = QPushButton(f"Open{ELLIPSIS}")
         self.open_button.setToolTip("Open a folder of DICOM files as one study.")
         self.pack = QComboBox()
@@ -285,9 +279,7 @@ class SearchForm(QWidget):
         )
         for widget in (self.pack, self.landmarks, self.all_landmarks, self.n_starts):
             widget.setEnabled(not self._running)
-        text = ALL_VOLUMES.format(names="\n".join(self._beside))
-        self.all_volumes.setEnabled(bool(self._beside) and not self._running)
-        self.all_volumes.setToolTip(text if self._beside else NO_OTHERS)
+        self.all_volumes.show_state(self._beside, running=self._running)
 
     def _reason_against_running(self) -> str:
         if self._running:
