@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -71,6 +71,11 @@ def make_volume(name="T2w", *, spacing=(2.0, 2.0, 4.0), affine=None, seed=0):
         array[near < radius] = 330
     array = np.clip(array + noise * (body < 1), 0, None).astype(np.float32)
     return Volume(array, grid, name)
+
+
+def volume_of_frame(name, frame):
+    """Return a volume in the frame of reference of an examination."""
+    return replace(make_volume(name), frame_of_reference_uid=frame)
 
 
 def walk_to(target, name, start, n_steps, seed):

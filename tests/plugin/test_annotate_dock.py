@@ -296,15 +296,12 @@ def test_all_volumes_of_the_examination_propose(make_annotating, qtbot, fakes):
             left_out=("PD: it is constant",),
         )
 
-    def of_frame(name, frame):
-        return replace(fakes.make_volume(name), frame_of_reference_uid=frame)
-
     engine = fakes.fake_engine(locate_in_all=locate_in_all)
-    viewer, dock = make_annotating(of_frame("T2w", "1"), engine=engine)
+    viewer, dock = make_annotating(fakes.volume_of_frame("T2w", "1"), engine=engine)
     box = dock.ui.propose
     assert not box.all_volumes.isEnabled()
     for name, frame in (("ADC", "1"), ("of another patient", "2")):
-        data, options, _ = volume_layer(of_frame(name, frame))
+        data, options, _ = volume_layer(fakes.volume_of_frame(name, frame))
         viewer.add_image(data, **options)
     assert box.all_volumes.isEnabled()
     assert box.all_volumes.toolTip().splitlines()[1:] == ["ADC"]

@@ -423,15 +423,14 @@ def test_all_volumes_are_searched_as_one_examination(make_dock, qtbot, fakes):
         found = replace(found, results=(first, *others), left_out=left_out)
         return replace(found, n_images=len(volumes))
 
-    def of_frame(name, frame):
-        return replace(fakes.make_volume(name), frame_of_reference_uid=frame)
-
-    viewer, dock = make_dock(locate_in_all=locate_in_all, volume=of_frame("T2w", "1"))
+    viewer, dock = make_dock(
+        locate_in_all=locate_in_all, volume=fakes.volume_of_frame("T2w", "1")
+    )
     form = dock.ui.form
     assert not form.all_volumes.isEnabled()
     assert "No other open volume" in form.all_volumes.toolTip()
     for name, frame in (("ADC", "1"), ("DWI", "1"), ("of another patient", "2")):
-        data, options, _ = volume_layer(of_frame(name, frame))
+        data, options, _ = volume_layer(fakes.volume_of_frame(name, frame))
         viewer.add_image(data, **options)
     form.volume.setCurrentText("of another patient")
     assert not form.all_volumes.isEnabled()

@@ -15,6 +15,7 @@ from napari_midrl.plugin.annotate_reasons import NO_SESSION, acceptable
 from napari_midrl.plugin.annotate_slices import is_inside
 from napari_midrl.plugin.column import ELLIPSIS
 from napari_midrl.plugin.exports import error_text
+from napari_midrl.plugin.result_rows import left_out_text
 
 if TYPE_CHECKING:
     from napari_midrl.data.annotations import AnnotationSet
@@ -164,13 +165,10 @@ class Proposing:
 
     def _tell_found(self, n_proposals: int, found: Localization) -> None:
         of = f" of {found.n_images} volumes" if found.n_images > 1 else ""
-        told = (
+        self._dock.tell(
             f"{n_proposals} proposals{of} in {found.seconds:.1f} s; judge the least "
-            "certain first."
+            f"certain first.{left_out_text(found)}"
         )
-        if found.left_out:
-            told += f" Not searched: {'; '.join(found.left_out)}."
-        self._dock.tell(told)
 
 
 def sought(annotations: AnnotationSet, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -98,9 +98,12 @@ def found_text(found: Localization) -> str:
     if found.turned_degrees:
         turned = f"{found.turned_degrees:.0f}\N{DEGREE SIGN}"
         text += f" The volume was turned by {turned} for the search."
-    if found.left_out:
-        text += f" Not searched: {'; '.join(found.left_out)}."
-    return text
+    return text + left_out_text(found)
+
+
+def left_out_text(found: Localization) -> str:
+    """Return a sentence, after a space, on volumes not searched; empty without any."""
+    return f" Not searched: {'; '.join(found.left_out)}." if found.left_out else ""
 
 
 def rows_of_walk(
