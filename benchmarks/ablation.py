@@ -1,25 +1,29 @@
 """What each choice of the training brings, one left out at a time.
 
-``python -m benchmarks.ablation FOLDER --json FILE --seeds 3``
+``python -m benchmarks.ablation FOLDER --json FILE --seeds 3 --jobs 2``
 
 FOLDER holds the brain templates. Agents of the 32 AFIDs learn from the training
 templates in coarse steps (base unit 4 mm, few updates, so that a run takes minutes on
 one core) and then search the held-back template in random poses and three contrasts.
 The numbers say which choice learns faster, not how well the shipped agents do. Runs
-already in FILE are not made again, so an interrupted table is gone on with.
+already in FILE are not made again, so an interrupted table is gone on with. Every run
+has one core, `--jobs` of them at a time.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from benchmarks.template_poses import FIRST_SEED, HELD_BACK, Pose, write_posed
 from napari_midrl.agents.dense_learning import Targets
@@ -32,17 +36,15 @@ from napari_midrl.training.brain_afids import LANDMARKS, RECIPE, brain_cases
 from napari_midrl.training.dense_loop import DenseTrainingSettings, train_dense
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari_midrl.agents.dense_network import DenseQNetwork
     from napari_midrl.data.landmarks import LandmarkSet
     from napari_midrl.data.volume import Volume
-    from napari_midrl.training.cases import TrainingCase
 
+    Run = dict[str, Any]
     Test = tuple[Volume, LandmarkSet]
 
 CONFIG = replace(RECIPE.config, base_mm=4.0)
-BASE = replace(RECIPE.stages[0], n_updates=600, n_starts=96, n_fine_landmarks=3, seed=0)
+BASE = replace(RECIPE.stages[0], n_updates=250, n_starts=96, n_fine_landmarks=3, seed=0)
 VARIANTS: dict[str, DenseTrainingSettings] = {
     "as shipped": BASE,
     "discount 0.9 (published)": replace(BASE, rule=Targets(discount=0.9)),
@@ -64,15 +66,22 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=1)
     chosen = parser.parse_args()
     runs = json.loads(chosen.json.read_text()) if chosen.json.exists() else []
-    cases = finish(brain_cases(chosen.data))
-    tests = posed_tests(chosen.data)
-    for seed in range(chosen.seeds):
-        for name, settings in VARIANTS.items():
-            if any(run["variant"] == name and run["seed"] == seed for run in runs):
-                continue
-            runs.append(one_run(name, replace(settings, seed=seed), cases, tests))
+    made = {(run["variant"], run["seed"]) for run in runs}
+    missing = [
+        (name, seed)
+        for seed in range(chosen.seeds)
+        for name in VARIANTS
+        if (name, seed) not in made
+    ]
+    # Forked processes would share torch's threads, and hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(chosen.jobs, context) as pool:
+        waiting = [pool.submit(one_run, *run, chosen.data) for run in missing]
+        for run in as_completed(waiting):
+            runs.append(run.result())
             chosen.json.write_text(json.dumps(runs, indent=1) + "\n")
             print(runs[-1], flush=True)
     print_table(runs)
@@ -91,19 +100,17 @@ def posed_tests(data: Path) -> list[Test]:
     return tests
 
 
-def one_run(
-    name: str,
-    settings: DenseTrainingSettings,
-    cases: Sequence[TrainingCase],
-    tests: list[Test],
-) -> dict[str, object]:
+def one_run(name: str, seed: int, data: Path) -> Run:
+    torch.set_num_threads(1)
+    settings = replace(VARIANTS[name], seed=seed)
+    cases = finish(brain_cases(data))
     begun = time.perf_counter()
     network = finish(train_dense(CONFIG, cases, settings))
     seconds = time.perf_counter() - begun
-    errors = errors_mm(network, tests)
+    errors = errors_mm(network, posed_tests(data))
     return {
         "variant": name,
-        "seed": settings.seed,
+        "seed": seed,
         "n_updates": settings.n_updates,
         "seconds": round(seconds, 1),
         "n": len(errors),
@@ -128,11 +135,13 @@ def errors_mm(network: DenseQNetwork, tests: list[Test]) -> np.ndarray:
     return np.array(errors)
 
 
-def print_table(runs: list[dict[str, object]]) -> None:
+def print_table(runs: list[Run]) -> None:
     print("\n| variant | median mm, each seed | mean mm | within 10 mm | s |")
     print("|---|---|---|---|---|")
     for name in VARIANTS:
-        mine = [run for run in runs if run["variant"] == name]
+        mine = sorted(
+            (run for run in runs if run["variant"] == name), key=lambda run: run["seed"]
+        )
         if not mine:
             continue
         medians = ", ".join(f"{run['median_mm']:.1f}" for run in mine)
