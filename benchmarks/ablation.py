@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.ablation FOLDER --json FILE --seeds 3 --jobs 2``
 
-FOLDER holds the brain templates. Agents of the 32 AFIDs learn from the training
-templates in coarse steps (base unit 4 mm, few updates, so that a run takes minutes on
+FOLDER holds the brain templates. Agents of eight AFIDs learn from the training
+templates in coarse steps (base unit 6 mm, few updates, so that a run takes minutes on
 one core) and then search the held-back template in random poses and three contrasts.
 The numbers say which choice learns faster, not how well the shipped agents do. Runs
 already in FILE are not made again, so an interrupted table is gone on with. Every run
@@ -43,8 +43,18 @@ if TYPE_CHECKING:
     Run = dict[str, Any]
     Test = tuple[Volume, LandmarkSet]
 
-CONFIG = replace(RECIPE.config, base_mm=4.0)
-BASE = replace(RECIPE.stages[0], n_updates=250, n_starts=96, n_fine_landmarks=3, seed=0)
+SOUGHT = (
+    "AC",
+    "PC",
+    "PMJ",
+    "genu of CC",
+    "splenium of CC",
+    "R LV at PC",
+    "L AL temporal horn",
+    "R ventral occipital horn",
+)
+CONFIG = replace(RECIPE.config, base_mm=6.0, n_landmarks=len(SOUGHT))
+BASE = replace(RECIPE.stages[0], n_updates=400, n_starts=48, n_fine_landmarks=4, seed=0)
 VARIANTS: dict[str, DenseTrainingSettings] = {
     "as shipped": BASE,
     "discount 0.9 (published)": replace(BASE, rule=Targets(discount=0.9)),
@@ -52,7 +62,7 @@ VARIANTS: dict[str, DenseTrainingSettings] = {
     "1-step returns": replace(BASE, rule=Targets(n_rewards=1)),
     "single Q-learning": replace(BASE, rule=Targets(double=False)),
     "no lagging network": replace(BASE, follow_rate=1.0),
-    "24 starts a landmark, not 96": replace(BASE, n_starts=24),
+    "12 starts a landmark, not 48": replace(BASE, n_starts=12),
     "no random contrasts": replace(BASE, view=replace(BASE.view, remap_share=0.0)),
     "heads always in the middle": replace(
         BASE, view=replace(BASE.view, shift_mm=0.0, whole_share=1.0)
@@ -103,7 +113,8 @@ def posed_tests(data: Path) -> list[Test]:
 def one_run(name: str, seed: int, data: Path) -> Run:
     torch.set_num_threads(1)
     settings = replace(VARIANTS[name], seed=seed)
-    cases = finish(brain_cases(data))
+    rows = [LANDMARKS.index(landmark) for landmark in SOUGHT]
+    cases = [case.of_landmarks(rows) for case in finish(brain_cases(data))]
     begun = time.perf_counter()
     network = finish(train_dense(CONFIG, cases, settings))
     seconds = time.perf_counter() - begun
@@ -125,7 +136,7 @@ def errors_mm(network: DenseQNetwork, tests: list[Test]) -> np.ndarray:
 
     Of agents, not of their consensus, which may leave a landmark out.
     """
-    localizer = MidrlLocalizer("ablation", LANDMARKS, network)
+    localizer = MidrlLocalizer("ablation", SOUGHT, network)
     errors = []
     for volume, truth in tests:
         found = finish(localizer.localize(volume, SearchSettings(n_starts=6)))

@@ -391,7 +391,6 @@ class AnnotateDock(Dock):
 
     def _on_slicing_changed(self, event: object = None) -> None:
         set_slab(self.viewer, SLAB_MM)
-        self.scene.show_names()
         self._show_hint()
 
     # ---- tasks beside the window

@@ -11,6 +11,7 @@ from napari.layers import Points
 from napari_midrl.plugin.annotate_edits import as_position
 from napari_midrl.plugin.colors import Colors, color_of, rgba
 from napari_midrl.plugin.layers import BLENDING
+from napari_midrl.plugin.names import ANCHOR, FONT_POINTS
 from napari_midrl.plugin.removal import remove_layers
 from napari_midrl.plugin.scene import add_quietly
 from napari_midrl.plugin.world import AXIS_LABELS, METADATA_KEY, UNITS, world_zyx_mm
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_midrl.data.annotations import Position
+    from napari_midrl.plugin.names import Names
 
 SIZE_PIXELS = 15.0
 CURRENT_SIZE_PIXELS = 22.0
@@ -69,6 +71,8 @@ class PointsView:
         The viewer.
     look
         How points are drawn.
+    names
+        Writes their names.
     on_edit
         Called when the user has changed points: with the names that were drawn, the
         positions that still have a name, and positions that have none, LPS mm.
@@ -80,11 +84,13 @@ class PointsView:
         self,
         viewer: napari.viewer.Viewer,
         look: LayerLook,
+        names: Names,
         on_edit: Callable[[tuple[str, ...], dict[str, Position], list[Position]], None],
         on_removed: Callable[[], None],
     ) -> None:
         self._viewer = viewer
         self._look = look
+        self._written = names
         self._on_edit = on_edit
         self._on_removed = on_removed
         self._names: tuple[str, ...] = ()
@@ -143,11 +149,6 @@ class PointsView:
         finally:
             self._is_drawing = False
 
-    def show_names(self, visible: bool) -> None:
-        """Write the names beside the points, or do not."""
-        if self.layer is not None:
-            self.layer.text.visible = visible
-
     def nearest(
         self, point_zyx: Sequence[float], shown: Sequence[int], reach_mm: float
     ) -> tuple[str, float] | None:
@@ -200,10 +201,10 @@ class PointsView:
             axis_labels=AXIS_LABELS,
             features={"label": np.array([], dtype=object)},
             text={
-                "string": "\N{EM SPACE}" + self._look.text,
-                "size": 11,
+                "string": self._look.text,
+                "size": FONT_POINTS,
                 "color": "white",
-                "anchor": "upper_left",
+                "anchor": ANCHOR,
                 "blending": BLENDING,
             },
             symbol=self._look.symbol,
@@ -253,8 +254,10 @@ class PointsView:
         layer.events.data.connect(self._on_data)
         for transform in _TRANSFORMS:
             getattr(layer.events, transform).connect(self._on_transform)
+        self._written.write(layer, self._look.text)
 
     def _unlisten(self, layer: Points) -> None:
+        self._written.forget(layer)
         layer.events.data.disconnect(self._on_data)
         for transform in _TRANSFORMS:
             getattr(layer.events, transform).disconnect(self._on_transform)

@@ -13,6 +13,7 @@ from napari_midrl.plugin.annotate_layers import (
     PointsView,
 )
 from napari_midrl.plugin.colors import Colors, color_of
+from napari_midrl.plugin.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,10 +65,15 @@ class AnnotationScene:
         on_others_edited: Edited,
         on_removed: Callable[[], None],
     ) -> None:
-        self._viewer = viewer
-        self.others = PointsView(viewer, OTHERS, on_others_edited, on_removed)
-        self.proposals = PointsView(viewer, PROPOSALS, on_proposals_edited, on_removed)
-        self.landmarks = PointsView(viewer, LANDMARKS, on_landmarks_edited, on_removed)
+        self._names = Names(viewer)
+        self.others, self.proposals, self.landmarks = (
+            PointsView(viewer, look, self._names, on_edit, on_removed)
+            for look, on_edit in (
+                (OTHERS, on_others_edited),
+                (PROPOSALS, on_proposals_edited),
+                (LANDMARKS, on_landmarks_edited),
+            )
+        )
         self._views = (self.others, self.proposals, self.landmarks)
 
     def draw(
@@ -110,12 +116,6 @@ class AnnotationScene:
             f"proposals ({', '.join(models)})", proposed, colors, current
         )
         self.landmarks.draw(f"landmarks ({reader})", placed, colors, current)
-        self.show_names()
-
-    def show_names(self) -> None:
-        """Write names beside points on slices; in 3D they would hide each other."""
-        for view in self._views:
-            view.show_names(self._viewer.dims.ndisplay == 2)
 
     def nearest(
         self,
@@ -144,6 +144,7 @@ class AnnotationScene:
         """Take all layers away and stop listening."""
         for view in self._views:
             view.close()
+        self._names.close()
 
 
 def _elsewhere(

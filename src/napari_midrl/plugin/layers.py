@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_midrl.data.playback import Playback, box_edges, box_outline
 from napari_midrl.plugin.colors import Colors, color_of, rgba
+from napari_midrl.plugin.names import ANCHOR, FONT_POINTS, SPACE
 from napari_midrl.plugin.world import (
     AXIS_LABELS,
     METADATA_KEY,
@@ -36,6 +37,8 @@ AGENT_SIZE_MM = 6.0
 AGENT_SIZE_PIXELS = (12, 24)
 LANDMARK_SIZE_MM = 8.0
 LANDMARK_SIZE_PIXELS = (14, 24)
+N_SPACES = 2
+"""Between a landmark and its name."""
 # Drawn without the depth test: otherwise the slice planes hide what is behind them.
 BLENDING = "translucent_no_depth"
 
@@ -202,10 +205,10 @@ def landmarks_layer(landmarks: LandmarkSet, colors: Colors, *, name: str) -> Lay
         },
         "text": {
             # Leading spaces keep the name clear of star and box at any zoom.
-            "string": "\N{EM SPACE}\N{EM SPACE}{label}",
-            "size": 11,
+            "string": SPACE * N_SPACES + "{label}",
+            "size": FONT_POINTS,
             "color": {"array": faces or [rgba("#FFFFFF")], "default": "white"},
-            "anchor": "upper_left",
+            "anchor": ANCHOR,
             "blending": BLENDING,
         },
         "face_color": faces or "white",

@@ -27,11 +27,12 @@ from napari_midrl.plugin.exports import (
     export_landmarks,
     export_trajectories,
 )
-from napari_midrl.plugin.layers import landmarks_layer, show_points
+from napari_midrl.plugin.layers import N_SPACES, landmarks_layer, show_points
 from napari_midrl.plugin.legend import Legend
 from napari_midrl.plugin.live import LiveSearch
 from napari_midrl.plugin.live_canvas import LiveCanvas
 from napari_midrl.plugin.movie import movie_frames, write_movie
+from napari_midrl.plugin.names import Names
 from napari_midrl.plugin.orientation import STANDARD_VIEWS, StandardView
 from napari_midrl.plugin.pack_news import news
 from napari_midrl.plugin.points import is_edited, landmarks_of_points
@@ -203,6 +204,7 @@ class SearchDock(Dock):
         viewer = self._viewer
         set_up_canvas(viewer)
         viewer.canvas.overlays.axes.visible = False
+        self._names = Names(viewer)
         viewer.dims.events.order.connect(self._on_slicing_changed)
         viewer.dims.events.ndisplay.connect(self._on_slicing_changed)
         viewer.events.theme.connect(self._on_theme)
@@ -444,7 +446,7 @@ class SearchDock(Dock):
         )
         options["metadata"]["midrl"]["volume"] = self._volume
         self._landmark_layer = self._viewer.add_points(data, **options)
-        self._show_names()
+        self._names.write(self._landmark_layer, n_spaces=N_SPACES)
 
     # ---- looking
 
@@ -471,12 +473,6 @@ class SearchDock(Dock):
 
     def _on_slicing_changed(self, event: object = None) -> None:
         set_slab(self._viewer, SLAB_MM)
-        self._show_names()
-
-    def _show_names(self) -> None:
-        """Write names beside landmarks on slices; in 3D they would hide each other."""
-        if self._landmark_layer is not None:
-            self._landmark_layer.text.visible = self._viewer.dims.ndisplay == 2
 
     def _on_theme(self, event: object = None) -> None:
         theme = get_theme(self._viewer.theme)
@@ -587,4 +583,5 @@ class SearchDock(Dock):
         dims.events.order.disconnect(self._on_slicing_changed)
         dims.events.ndisplay.disconnect(self._on_slicing_changed)
         self._viewer.events.theme.disconnect(self._on_theme)
+        self._names.close()
         self._keys.release()

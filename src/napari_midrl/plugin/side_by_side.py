@@ -15,7 +15,8 @@ from napari_midrl.evaluation.findings import known_positions
 from napari_midrl.evaluation.metrics import error_mm
 from napari_midrl.plugin.colors import Colors, faded, landmark_colors
 from napari_midrl.plugin.ghosts import hide_ghost
-from napari_midrl.plugin.layers import BLENDING
+from napari_midrl.plugin.layers import BLENDING, N_SPACES
+from napari_midrl.plugin.names import ANCHOR, FONT_POINTS, Names
 from napari_midrl.plugin.player import Player
 from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.removal import remove_layers
@@ -86,6 +87,7 @@ class SideBySide:
         self._followed = ""
         self._known_lps_mm = np.empty((0, 3))
         self._surroundings = borrow(dock.viewer)
+        self._names = Names(dock.viewer)
         self.player = Player(parent=dock)
         self.player.frame_changed.connect(self._on_frame)
         self.player.playing_changed.connect(self._bar.set_playing)
@@ -205,10 +207,10 @@ class SideBySide:
             border_width=0,
             features={"label": [m.name for m in placed]},
             text={
-                "string": "\N{EM SPACE}\N{EM SPACE}{label}",
-                "size": 10,
+                "string": "{label}",
+                "size": FONT_POINTS,
                 "color": "white",
-                "anchor": "upper_left",
+                "anchor": ANCHOR,
                 "blending": BLENDING,
             },
             blending=BLENDING,
@@ -218,6 +220,7 @@ class SideBySide:
             metadata={METADATA_KEY: {"role": "known landmarks"}},
         )
         add_quietly(self._dock.viewer, layer)
+        self._names.write(layer, n_spaces=N_SPACES)
         return layer
 
     # ---- the clock
@@ -252,6 +255,7 @@ class SideBySide:
         dims.point.disconnect(self._on_moved)
         dims.order.disconnect(self._on_slicing)
         dims.ndisplay.disconnect(self._on_slicing)
+        self._names.close()
         self._surroundings.release()
 
     def _on_frame(self, frame: int) -> None:
@@ -282,12 +286,10 @@ class SideBySide:
                 self.player.set_frame(frame)
 
     def _on_slicing(self, event: object = None) -> None:
-        """Show what lies near a slice; in 3D names would hide each other."""
+        """Show what lies near a slice."""
         if not self._layers:
             return
         set_slab(self._dock.viewer, SLAB_MM)
-        if self._truth is not None:
-            self._truth.text.visible = self._dock.viewer.dims.ndisplay == 2
         self._on_moved()
 
     def _on_moved(self, event: object = None) -> None:
