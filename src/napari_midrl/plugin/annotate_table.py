@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 NAME, STATE, POSITION, SOURCE, CONFIDENCE, OTHER, LOCK, SHOWN = range(8)
 _HEADERS = ("Landmark", "State", "{frame} mm", "Source", "Conf.", "Other", "", "")
-_WIDTHS = (0, 68, 130, 48, 38, 36, 20, 20)
+_WIDTHS = (0, 65, 130, 48, 41, 38, 20, 20)
 _TOOLTIPS = (
     "Landmark, with its color in the views; double-click or F2 renames it",
     "Undefined, placed, proposed by a model and not judged, or skipped",

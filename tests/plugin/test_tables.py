@@ -1,0 +1,49 @@
+"""Tables in the docks: what stands in them can be read."""
+
+import napari.qt
+import pytest
+
+from napari_midrl.data.annotations import AnnotationState
+from napari_midrl.data.trajectory import SearchState
+from napari_midrl.plugin.annotate_rows import AnnotateRow
+from napari_midrl.plugin.annotate_table import AnnotateTable
+from napari_midrl.plugin.result_rows import ResultRow
+from napari_midrl.plugin.result_table import ResultTable
+
+FAR_MM = (-114.6, -153.7, -413.8)
+"""Of a whole body, the longest there is."""
+
+
+def result_table():
+    table = ResultTable()
+    rows = [
+        ResultRow("left knee", FAR_MM, 12.3, 1.0, 100, state.value, 1.0)
+        for state in SearchState
+    ]
+    table.set_value(rows, {})
+    return table
+
+
+def annotate_table():
+    table = AnnotateTable()
+    rows = [
+        AnnotateRow("left knee", state, FAR_MM, source, "agents", 1.0, 12.3)
+        for state in AnnotationState
+        for source in ("human", "model")
+    ]
+    table.set_value(rows, {}, None)
+    return table
+
+
+# Lines of the last column of a search break, and so do names.
+@pytest.mark.parametrize(
+    ("make", "columns"), [(result_table, range(1, 6)), (annotate_table, range(1, 6))]
+)
+def test_no_number_is_cut_off(make, columns, qtbot):
+    widget = make()
+    widget.setStyleSheet(napari.qt.get_stylesheet("dark"))
+    qtbot.addWidget(widget)
+    widget.show()
+    table = widget.table
+    needed = {n: table.sizeHintForColumn(n) for n in columns}
+    assert {n: w for n, w in needed.items() if w > table.columnWidth(n)} == {}
