@@ -389,7 +389,7 @@ def test_the_left_of_the_patient_is_drawn_on_the_right(make_dock, qtbot, fakes):
     for is_3d in (False, True):
         if is_3d:
             dock.show_view(THREE_D)
-            dock._planes.move_to(dims_at[::-1])
+            dock._planes.jump_to(dims_at[::-1])
         qtbot.wait(200)
         bright = viewer.screenshot(flash=False)[..., :3].sum(axis=-1) > 300
         rows, columns = np.nonzero(bright)

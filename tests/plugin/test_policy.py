@@ -154,7 +154,7 @@ def test_in_3d_arrows_lie_in_the_three_planes_and_basins_wait(make_dock, qtbot, 
     viewer, dock = make_dock()
     tick(qtbot, dock, basins=True)
     dock.show_view(THREE_D)
-    dock._planes.move_to(fakes.TARGETS["heart"])
+    dock._planes.jump_to(fakes.TARGETS["heart"])
     settled(qtbot, dock)
     points, _ = shafts(layer_of(viewer, "policy"))
     on_planes = np.isclose(points, dock._planes.position_lps_mm, atol=1e-2)

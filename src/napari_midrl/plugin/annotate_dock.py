@@ -45,7 +45,7 @@ from napari_midrl.plugin.orientation import STANDARD_VIEWS, StandardView
 from napari_midrl.plugin.pack_news import news
 from napari_midrl.plugin.preferences import Preferences, load_preferences
 from napari_midrl.plugin.surroundings import borrow
-from napari_midrl.plugin.views import SLAB_MM, jump_to, set_slab, show_standard_view
+from napari_midrl.plugin.views import SLAB_MM, set_slab, show_standard_view
 from napari_midrl.plugin.volumes import VolumeLayers
 from napari_midrl.plugin.world import volume_of
 
@@ -375,8 +375,7 @@ class AnnotateDock(Dock):
         """Move all views to the landmark at hand, if it is anywhere."""
         for row in self.ui.table.value():
             if row.name == self._current and row.position_lps_mm is not None:
-                jump_to(self.viewer, row.position_lps_mm)
-                self._surroundings.planes.move_to(row.position_lps_mm)
+                self._surroundings.planes.jump_to(row.position_lps_mm)
 
     def show_view(self, view: StandardView) -> None:
         """Turn to a standard view."""

@@ -10,6 +10,7 @@ from napari.layers import Image
 from napari.utils import Colormap
 
 from napari_midrl.plugin.removal import remove_layers
+from napari_midrl.plugin.views import jump_to
 from napari_midrl.plugin.world import METADATA_KEY, world_zyx_mm
 
 if TYPE_CHECKING:
@@ -69,8 +70,9 @@ class OrthoPlanes:
             self._remove_planes()
             self._add_planes()
 
-    def move_to(self, position_lps_mm: npt.ArrayLike) -> None:
-        """Let the planes meet at a position."""
+    def jump_to(self, position_lps_mm: npt.ArrayLike) -> None:
+        """Move slices and planes to a position; see `views.jump_to`."""
+        jump_to(self._viewer, position_lps_mm)
         point = world_zyx_mm(position_lps_mm)
         for plane in self.planes:
             plane.plane.position = tuple(plane.world_to_data(point))

@@ -19,7 +19,6 @@ from napari_midrl.plugin.policy_drawing import ARROWS, BASINS, PolicyDrawing
 from napari_midrl.plugin.policy_form import NO_VOLUME
 from napari_midrl.plugin.policy_sight import BEYOND_SIGHT, Sight, sight_of, zoom_to
 from napari_midrl.plugin.policy_words import arrows_text, basins_text
-from napari_midrl.plugin.views import jump_to
 from napari_midrl.plugin.world import volume_of
 
 if TYPE_CHECKING:
@@ -405,14 +404,10 @@ class PolicyView(QObject):
         kind, _, number = place.partition(" ")
         if kind == "region":
             region = self._regions[int(number)]
-            self._jump_to(region.mean(axis=0))
+            self._planes.jump_to(region.mean(axis=0))
             zoom_to(self._viewer, region)
         else:
-            self._jump_to(self._rests[int(number)])
-
-    def _jump_to(self, position_lps_mm: npt.ArrayLike) -> None:
-        jump_to(self._viewer, position_lps_mm)
-        self._planes.move_to(position_lps_mm)
+            self._planes.jump_to(self._rests[int(number)])
 
 
 def _fields(

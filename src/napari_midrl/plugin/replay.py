@@ -10,7 +10,6 @@ from napari_midrl.data.playback import Playback, playback_of
 from napari_midrl.plugin.player import Player
 from napari_midrl.plugin.removal import remove_layers
 from napari_midrl.plugin.scene import ReplayScene
-from napari_midrl.plugin.views import jump_to
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -151,5 +150,4 @@ class Replay(QObject):
             return
         agents = self.playback.agents(self._bar.options().start, self._followed)
         position_lps_mm = self.playback.positions_lps_mm[agents[0], frame]
-        jump_to(self._viewer, position_lps_mm)
-        self._planes.move_to(position_lps_mm)
+        self._planes.jump_to(position_lps_mm)

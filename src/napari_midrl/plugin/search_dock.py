@@ -59,7 +59,6 @@ from napari_midrl.plugin.surroundings import borrow
 from napari_midrl.plugin.turns import Turns
 from napari_midrl.plugin.views import (
     SLAB_MM,
-    jump_to,
     set_slab,
     show_standard_view,
 )
@@ -461,8 +460,7 @@ class SearchDock(Dock):
         if row.position_lps_mm is None:
             self.ui.form.show_status(f"{row.name}: {row.state}.")
             return
-        jump_to(self._viewer, row.position_lps_mm)
-        self._planes.move_to(row.position_lps_mm)
+        self._planes.jump_to(row.position_lps_mm)
 
     def show_view(self, view: StandardView) -> None:
         """Turn to a standard view."""

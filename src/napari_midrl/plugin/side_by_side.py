@@ -22,7 +22,7 @@ from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.removal import remove_layers
 from napari_midrl.plugin.scene import ReplayScene, add_quietly
 from napari_midrl.plugin.surroundings import borrow
-from napari_midrl.plugin.views import SLAB_MM, jump_to, set_slab
+from napari_midrl.plugin.views import SLAB_MM, set_slab
 from napari_midrl.plugin.world import AXIS_LABELS, METADATA_KEY, UNITS, world_zyx_mm
 from napari_midrl.workflows.finetune_source import open_case
 from napari_midrl.workflows.pack_versions import pack_versions, parent_among
@@ -155,7 +155,8 @@ class SideBySide:
         self._surroundings.planes.show(next(x for x in added if x.visible))
         viewer.reset_view()
         self._on_slicing()
-        jump_to(viewer, next(iter(known_positions(both.truth).values())))
+        first = next(iter(known_positions(both.truth).values()))
+        self._surroundings.planes.jump_to(first)
         self._dock.tell(_told(both))
         self.player.set_frame(0)
         self.player.play()
@@ -274,8 +275,7 @@ class SideBySide:
             return
         agents = self._after.agents(self._bar.options().start, self._followed)
         position_lps_mm = self._after.positions_lps_mm[agents[0], self.player.frame]
-        jump_to(self._dock.viewer, position_lps_mm)
-        self._surroundings.planes.move_to(position_lps_mm)
+        self._surroundings.planes.jump_to(position_lps_mm)
 
     def _on_dims(self, event: object = None) -> None:
         """The viewer's own slider moves the replay too."""
