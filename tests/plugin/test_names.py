@@ -164,6 +164,10 @@ def test_a_layer_that_is_gone_is_forgotten(viewer):
     assert sum("\n" in text for text in texts) == 1
     viewer.layers.remove(gone)
     assert list(stays.text.string.array) == [f"{SPACE}lower"]
+    back = points(viewer, {"upper": (80.0, 60.0, 60.0)})
+    names.write(back)
+    assert [layer.text.string.array[0] for layer in (back, stays)] == texts
+    viewer.layers.remove(back)
     # Without a layer in three dimensions the viewer has but two.
     viewer.layers.remove(viewer.layers[0])
     viewer.layers.remove(stays)

@@ -79,6 +79,7 @@ class Names:
         self._viewer = viewer
         self._written: list[Writing] = []
         self._is_arranging = False
+        self._arranged: tuple[object, ...] = ()
         camera = viewer.scene.camera.events
         dims = viewer.dims.events
         self._turns = (
@@ -96,6 +97,7 @@ class Names:
     def write(self, layer: Points, text: str = "{label}", *, n_spaces: int = 1) -> None:
         """Write these names beside the points of a layer from now on."""
         self._written.append(Writing(layer, text, n_spaces))
+        self._arranged = ()
         for changed in _changes(layer):
             changed.connect(self.arrange)
         self._on_ndisplay()
@@ -137,8 +139,14 @@ class Names:
             if texts[number][row]
         ]
         places = [_places(self._written[number].layer)[row] for number, row in seen]
+        anchors = self._pixels(np.array(places).reshape(-1, 3))
+        now = texts, seen, anchors.tolist()
+        if now == self._arranged:
+            # Every step of a replay moves the sliders, but no name.
+            return
+        self._arranged = now
         found = leads_apart(
-            self._pixels(np.array(places).reshape(-1, 3)),
+            anchors,
             [texts[number][row] for number, row in seen],
             [self._written[number].n_spaces for number, _ in seen],
         )
