@@ -167,7 +167,12 @@ def test_a_layer_that_is_gone_is_forgotten(viewer):
     back = points(viewer, {"upper": (80.0, 60.0, 60.0)})
     names.write(back)
     assert [layer.text.string.array[0] for layer in (back, stays)] == texts
+    names.forget(back)
     viewer.layers.remove(back)
+    same = points(viewer, {"upper": (80.0, 60.0, 60.0)})
+    names.write(same)
+    assert same.text.string.array[0] == texts[0]
+    viewer.layers.remove(same)
     # Without a layer in three dimensions the viewer has but two.
     viewer.layers.remove(viewer.layers[0])
     viewer.layers.remove(stays)
