@@ -147,8 +147,8 @@ def errors_mm(network: DenseQNetwork, tests: list[Test]) -> np.ndarray:
 
 
 def print_table(runs: list[Run]) -> None:
-    print("\n| variant | median mm, each seed | mean mm | within 10 mm | s |")
-    print("|---|---|---|---|---|")
+    print("\n| variant | median mm, each seed | mean mm | within 10 mm |")
+    print("|---|---|---|---|")
     for name in VARIANTS:
         mine = sorted(
             (run for run in runs if run["variant"] == name), key=lambda run: run["seed"]
@@ -156,11 +156,10 @@ def print_table(runs: list[Run]) -> None:
         if not mine:
             continue
         medians = ", ".join(f"{run['median_mm']:.1f}" for run in mine)
-        mean, near, seconds = (
-            np.mean([run[key] for run in mine])
-            for key in ("mean_mm", "within_10_mm", "seconds")
+        mean, near = (
+            np.mean([run[key] for run in mine]) for key in ("mean_mm", "within_10_mm")
         )
-        print(f"| {name} | {medians} | {mean:.1f} | {near:.0%} | {seconds:.0f} |")
+        print(f"| {name} | {medians} | {mean:.1f} | {near:.0%} |")
 
 
 if __name__ == "__main__":
