@@ -7,7 +7,7 @@ from napari_midrl.data.annotations import AnnotationState
 from napari_midrl.data.trajectory import SearchState
 from napari_midrl.plugin.annotate_rows import AnnotateRow
 from napari_midrl.plugin.annotate_table import AnnotateTable
-from napari_midrl.plugin.result_rows import ResultRow
+from napari_midrl.plugin.result_rows import SEARCHING, ResultRow
 from napari_midrl.plugin.result_table import ResultTable
 
 FAR_MM = (-114.6, -153.7, -413.8)
@@ -17,8 +17,9 @@ FAR_MM = (-114.6, -153.7, -413.8)
 def result_table():
     table = ResultTable()
     rows = [
-        ResultRow("left knee", FAR_MM, 12.3, 1.0, 100, state.value, 1.0)
-        for state in SearchState
+        ResultRow("left knee", FAR_MM, spread_mm, 1.0, 100, state, 1.0)
+        for spread_mm in (12.3, 99.94, 123.4)
+        for state in (SEARCHING, SearchState.FOUND.value)
     ]
     table.set_value(rows, {})
     return table
@@ -35,9 +36,8 @@ def annotate_table():
     return table
 
 
-# Lines of the last column of a search break, and so do names.
 @pytest.mark.parametrize(
-    ("make", "columns"), [(result_table, range(1, 6)), (annotate_table, range(1, 6))]
+    ("make", "columns"), [(result_table, range(1, 7)), (annotate_table, range(1, 6))]
 )
 def test_no_number_is_cut_off(make, columns, qtbot):
     widget = make()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_midrl.data.trajectory import LandmarkResult, Localization
 
 SEARCHING = "searching"
+MANY_MM = 99.95
 NOTHING = "\N{EN DASH}"
 
 
@@ -64,7 +65,9 @@ class ResultRow:
             shown = flip_lps_ras(xyz) if frame == "RAS" else xyz
             # Adding 0 turns -0.0 into 0.0.
             position = "  ".join(f"{round(float(x), 1) + 0:.1f}" for x in shown)
-            spread = f"{self.spread_mm:.1f}"
+            # Where starts are still far apart a tenth of a millimeter says nothing.
+            n_decimals = 1 if self.spread_mm < MANY_MM else 0
+            spread = f"{self.spread_mm:.{n_decimals}f}"
         agreement = f"{self.agreement:.0%}"
         sure = NOTHING if self.confidence is None else f"{self.confidence:.0%}"
         steps = str(self.n_steps)

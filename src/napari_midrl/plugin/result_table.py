@@ -41,7 +41,7 @@ _HEADERS = (
 )
 STATE = len(_HEADERS) - 1
 AGREE, SURE = _HEADERS.index("Agree"), _HEADERS.index("Sure")
-_WIDTHS = (0, 130, 38, 41, 41, 34, 56)
+_WIDTHS = (0, 130, 38, 41, 41, 34, 64)
 LEAST_HEIGHT = 84
 """Of the table, pixels; what a window has more is its own."""
 
