@@ -6,24 +6,21 @@ FOLDER holds the brain templates. Agents of eight AFIDs learn from the training
 templates in coarse steps (base unit 6 mm, few updates, so that a run takes minutes on
 one core) and then search the held-back template in random poses and three contrasts.
 The numbers say which choice learns faster, not how well the shipped agents do. Runs
-already in FILE are not made again, so an interrupted table is gone on with. Every run
-has one core, `--jobs` of them at a time.
+already in FILE are not made again, so an interrupted table is gone on with.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from benchmarks.template_poses import FIRST_SEED, HELD_BACK, Pose, write_posed
 from napari_midrl.agents.dense_learning import Targets
@@ -34,6 +31,7 @@ from napari_midrl.io.landmarks import read_landmarks
 from napari_midrl.localizers.midrl import MidrlLocalizer
 from napari_midrl.training.brain_afids import LANDMARKS, RECIPE, brain_cases
 from napari_midrl.training.dense_loop import DenseTrainingSettings, train_dense
+from napari_midrl.workflows.processes import results_in_order
 
 if TYPE_CHECKING:
     from napari_midrl.agents.dense_network import DenseQNetwork
@@ -86,14 +84,10 @@ def main() -> None:
         for name in VARIANTS
         if (name, seed) not in made
     ]
-    # Forked processes would share torch's threads, and hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(chosen.jobs, context) as pool:
-        waiting = [pool.submit(one_run, *run, chosen.data) for run in missing]
-        for run in as_completed(waiting):
-            runs.append(run.result())
-            chosen.json.write_text(json.dumps(runs, indent=1) + "\n")
-            print(runs[-1], flush=True)
+    for run in results_in_order(partial(one_run, chosen.data), missing, chosen.jobs):
+        runs.append(run)
+        chosen.json.write_text(json.dumps(runs, indent=1) + "\n")
+        print(run, flush=True)
     print_table(runs)
 
 
@@ -110,8 +104,8 @@ def posed_tests(data: Path) -> list[Test]:
     return tests
 
 
-def one_run(name: str, seed: int, data: Path) -> Run:
-    torch.set_num_threads(1)
+def one_run(data: Path, run: tuple[str, int]) -> Run:
+    name, seed = run
     settings = replace(VARIANTS[name], seed=seed)
     rows = [LANDMARKS.index(landmark) for landmark in SOUGHT]
     cases = [case.of_landmarks(rows) for case in finish(brain_cases(data))]

@@ -28,7 +28,8 @@ def result_table():
 def annotate_table():
     table = AnnotateTable()
     rows = [
-        AnnotateRow("left knee", state, FAR_MM, source, "agents", 1.0, 12.3)
+        AnnotateRow("left knee", state, FAR_MM, source, "agents", 1.0, other_mm)
+        for other_mm in (12.3, 99.94, 123.4)
         for state in AnnotationState
         for source in ("human", "model")
     ]

@@ -10,8 +10,7 @@ from napari.layers import Points
 
 from napari_midrl.plugin.annotate_edits import as_position
 from napari_midrl.plugin.colors import Colors, color_of, rgba
-from napari_midrl.plugin.layers import BLENDING
-from napari_midrl.plugin.names import ANCHOR, FONT_POINTS
+from napari_midrl.plugin.layers import BLENDING, text_options
 from napari_midrl.plugin.removal import remove_layers
 from napari_midrl.plugin.scene import add_quietly
 from napari_midrl.plugin.world import AXIS_LABELS, METADATA_KEY, UNITS, world_zyx_mm
@@ -200,13 +199,7 @@ class PointsView:
             units=UNITS,
             axis_labels=AXIS_LABELS,
             features={"label": np.array([], dtype=object)},
-            text={
-                "string": self._look.text,
-                "size": FONT_POINTS,
-                "color": "white",
-                "anchor": ANCHOR,
-                "blending": BLENDING,
-            },
+            text=text_options(self._look.text),
             symbol=self._look.symbol,
             border_width=self._look.border,
             canvas_size_limits=SIZE_LIMITS,

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_midrl.data.annotations import AnnotationState
-from napari_midrl.geometry.affine import flip_lps_ras
 from napari_midrl.plugin.colors import PALETTE, Colors
+from napari_midrl.plugin.millimeters import distance_text, position_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +66,7 @@ class AnnotateRow:
             position_text(self.position_lps_mm, frame),
             self.source,
             "" if self.confidence is None else f"{self.confidence:.0%}",
-            "" if self.other_mm is None else f"{self.other_mm:.1f}",
+            "" if self.other_mm is None else distance_text(self.other_mm),
         )
 
     @property
@@ -84,16 +82,6 @@ class AnnotateRow:
         if self.is_locked:
             lines.append("locked")
         return "\n".join(lines)
-
-
-def position_text(position_lps_mm: Position | None, frame: str) -> str:
-    """Return a position in mm for a table; empty if there is none."""
-    if position_lps_mm is None:
-        return ""
-    xyz = np.asarray(position_lps_mm)
-    shown = flip_lps_ras(xyz) if frame == "RAS" else xyz
-    # Adding 0 turns -0.0 into 0.0.
-    return "  ".join(f"{round(float(x), 1) + 0:.1f}" for x in shown)
 
 
 def annotate_rows(

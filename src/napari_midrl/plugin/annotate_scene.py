@@ -10,6 +10,7 @@ from napari_midrl.plugin.annotate_layers import (
     LANDMARKS,
     OTHERS,
     PROPOSALS,
+    LayerLook,
     PointsView,
 )
 from napari_midrl.plugin.colors import Colors, color_of
@@ -66,14 +67,13 @@ class AnnotationScene:
         on_removed: Callable[[], None],
     ) -> None:
         self._names = Names(viewer)
-        self.others, self.proposals, self.landmarks = (
-            PointsView(viewer, look, self._names, on_edit, on_removed)
-            for look, on_edit in (
-                (OTHERS, on_others_edited),
-                (PROPOSALS, on_proposals_edited),
-                (LANDMARKS, on_landmarks_edited),
-            )
-        )
+
+        def view(look: LayerLook, on_edit: Edited) -> PointsView:
+            return PointsView(viewer, look, self._names, on_edit, on_removed)
+
+        self.others = view(OTHERS, on_others_edited)
+        self.proposals = view(PROPOSALS, on_proposals_edited)
+        self.landmarks = view(LANDMARKS, on_landmarks_edited)
         self._views = (self.others, self.proposals, self.landmarks)
 
     def draw(

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_midrl.data.playback import Playback, box_edges, box_outline
 from napari_midrl.plugin.colors import Colors, color_of, rgba
-from napari_midrl.plugin.names import ANCHOR, FONT_POINTS, SPACE
+from napari_midrl.plugin.names import ANCHOR, FONT_POINTS, Lead
 from napari_midrl.plugin.world import (
     AXIS_LABELS,
     METADATA_KEY,
@@ -203,14 +203,9 @@ def landmarks_layer(landmarks: LandmarkSet, colors: Colors, *, name: str) -> Lay
                 np.nan if m.confidence is None else m.confidence for m in placed
             ],
         },
-        "text": {
-            # Leading spaces keep the name clear of star and box at any zoom.
-            "string": SPACE * N_SPACES + "{label}",
-            "size": FONT_POINTS,
-            "color": {"array": faces or [rgba("#FFFFFF")], "default": "white"},
-            "anchor": ANCHOR,
-            "blending": BLENDING,
-        },
+        # Leading spaces keep the name clear of star and box at any zoom.
+        "text": text_options(Lead(N_SPACES).of("{label}"))
+        | {"color": {"array": faces or [rgba("#FFFFFF")], "default": "white"}},
         "face_color": faces or "white",
         # In 3D napari paints the whole of a star in the color of its border.
         "border_color": faces or "white",
@@ -223,6 +218,17 @@ def landmarks_layer(landmarks: LandmarkSet, colors: Colors, *, name: str) -> Lay
         "metadata": {METADATA_KEY: {"landmarks": landmarks}},
     }
     return data, options, "points"
+
+
+def text_options(string: str) -> dict[str, Any]:
+    """Return how napari writes beside points, so that `names.Names` can part it."""
+    return {
+        "string": string,
+        "size": FONT_POINTS,
+        "color": "white",
+        "anchor": ANCHOR,
+        "blending": BLENDING,
+    }
 
 
 def show_points(layer: Points, shown: Sequence[bool]) -> None:

@@ -1,4 +1,4 @@
-"""Names beside points on slices, none over another.
+"""Names beside points on slices, apart as long as there is room.
 
 A name that would cover another one, or a point, moves a little to the right, or is
 lifted by some lines, and strokes lead down to its point. All of it is text of the

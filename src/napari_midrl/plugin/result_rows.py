@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_midrl.geometry.affine import flip_lps_ras
+from napari_midrl.plugin.millimeters import distance_text, position_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from napari_midrl.data.trajectory import LandmarkResult, Localization
 
 SEARCHING = "searching"
-MANY_MM = 99.95
 NOTHING = "\N{EN DASH}"
 
 
@@ -59,15 +58,10 @@ class ResultRow:
 
     def texts(self, frame: str) -> tuple[str, ...]:
         """Return the cells; `frame` is ``"LPS"`` or ``"RAS"``."""
-        position = spread = NOTHING
+        position = position_text(self.position_lps_mm, frame) or NOTHING
+        spread = NOTHING
         if self.position_lps_mm is not None:
-            xyz = np.asarray(self.position_lps_mm)
-            shown = flip_lps_ras(xyz) if frame == "RAS" else xyz
-            # Adding 0 turns -0.0 into 0.0.
-            position = "  ".join(f"{round(float(x), 1) + 0:.1f}" for x in shown)
-            # Where starts are still far apart a tenth of a millimeter says nothing.
-            n_decimals = 1 if self.spread_mm < MANY_MM else 0
-            spread = f"{self.spread_mm:.{n_decimals}f}"
+            spread = distance_text(self.spread_mm)
         agreement = f"{self.agreement:.0%}"
         sure = NOTHING if self.confidence is None else f"{self.confidence:.0%}"
         steps = str(self.n_steps)

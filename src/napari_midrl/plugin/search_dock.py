@@ -57,11 +57,7 @@ from napari_midrl.plugin.saving_task import SavingTask
 from napari_midrl.plugin.search_keys import SearchKeys
 from napari_midrl.plugin.surroundings import borrow
 from napari_midrl.plugin.turns import Turns
-from napari_midrl.plugin.views import (
-    SLAB_MM,
-    set_slab,
-    show_standard_view,
-)
+from napari_midrl.plugin.views import SLAB_MM, set_slab, show_standard_view
 from napari_midrl.plugin.volumes import VolumeLayers
 from napari_midrl.plugin.world import volume_of
 

@@ -15,8 +15,8 @@ from napari_midrl.evaluation.findings import known_positions
 from napari_midrl.evaluation.metrics import error_mm
 from napari_midrl.plugin.colors import Colors, faded, landmark_colors
 from napari_midrl.plugin.ghosts import hide_ghost
-from napari_midrl.plugin.layers import BLENDING, N_SPACES
-from napari_midrl.plugin.names import ANCHOR, FONT_POINTS, Names
+from napari_midrl.plugin.layers import BLENDING, N_SPACES, text_options
+from napari_midrl.plugin.names import Names
 from napari_midrl.plugin.player import Player
 from napari_midrl.plugin.readers import study_layers
 from napari_midrl.plugin.removal import remove_layers
@@ -155,8 +155,7 @@ class SideBySide:
         self._surroundings.planes.show(next(x for x in added if x.visible))
         viewer.reset_view()
         self._on_slicing()
-        first = next(iter(known_positions(both.truth).values()))
-        self._surroundings.planes.jump_to(first)
+        self._surroundings.planes.jump_to(self._known_lps_mm[0])
         self._dock.tell(_told(both))
         self.player.set_frame(0)
         self.player.play()
@@ -207,13 +206,7 @@ class SideBySide:
             border_color=[colors[m.name] for m in placed],
             border_width=0,
             features={"label": [m.name for m in placed]},
-            text={
-                "string": "{label}",
-                "size": FONT_POINTS,
-                "color": "white",
-                "anchor": ANCHOR,
-                "blending": BLENDING,
-            },
+            text=text_options("{label}"),
             blending=BLENDING,
             projection_mode="all",
             units=UNITS,
