@@ -37,6 +37,24 @@ def test_one_file_is_a_study_named_after_it(nifti):
     assert read_study(nifti("sub-03.nii.gz")).name == "sub-03"
 
 
+def test_files_of_two_bids_subjects_are_not_one_body(tmp_path, nifti):
+    for name in ("sub-01_T1w.nii", "sub-01_T2w.nii"):
+        nifti(f"sub-jects/{name}")
+    assert not read_study(tmp_path / "sub-jects").warnings
+    nifti("sub-jects/sub-02_T1w.nii")
+    (warning,) = read_study(tmp_path / "sub-jects").warnings
+    assert "different patients (sub-01, sub-02)" in warning
+
+
+def test_folders_that_hold_the_same_names_may_be_of_several_patients(tmp_path, nifti):
+    nifti("anna/T1w.nii")
+    nifti("anna/T2w.nii")
+    nifti("bert/T2w.nii")
+    (warning,) = read_study(tmp_path, None).warnings
+    assert warning.startswith("T2w.nii lies in 2 of the folders")
+    assert not read_study(tmp_path / "anna").warnings
+
+
 def test_a_bad_image_does_not_lose_the_good_ones(tmp_path, nifti):
     nifti("case/T1w.nii")
     (tmp_path / "case" / "bad.nii").write_bytes(b"garbage")

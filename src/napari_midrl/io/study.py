@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 _LOOKED_AT = 300
+
+_BIDS_SUBJECT = re.compile(r"(?:^|[_/\\])(sub-[A-Za-z0-9]+)(?=[_./\\])")
+"""Of the Brain Imaging Data Structure: leads names of files and of their folders."""
 
 
 def read_study(paths: Paths, limits: ReadLimits | None = None) -> Study:
@@ -83,6 +88,7 @@ def study_steps(
         why = "; ".join(problems[:5]) or "no DICOM, NIfTI, NRRD or MetaImage file"
         msg = f"nothing to open: {why}"
         raise ImageError(msg, given[0])
+    problems += _mixture(images)
     return Study(name, unique_names(volumes), tuple(problems))
 
 
@@ -148,6 +154,30 @@ def _collect(
                 msg = "is not DICOM, NIfTI, NRRD or MetaImage"
                 raise ImageError(msg, path)
     return tuple(dicom), tuple(images)
+
+
+def _mixture(images: tuple[Path, ...]) -> tuple[str, ...]:
+    """Return a warning if image files do not look like one examination.
+
+    Their headers name no patient, so names of files and folders must tell.
+    """
+    found = (_BIDS_SUBJECT.findall(str(path)) for path in images)
+    subjects = sorted({nearest for *_, nearest in filter(None, found)})
+    if len(subjects) > 1:
+        named = ", ".join(subjects[:3]) + (", ..." if len(subjects) > 3 else "")
+        return (
+            f"the files are of different patients ({named}); they are not one body",
+        )
+    folders: dict[str, set[Path]] = defaultdict(set)
+    for path in images:
+        folders[path.name].add(path.parent)
+    twice = next((name for name, inside in folders.items() if len(inside) > 1), None)
+    if twice is None:
+        return ()
+    return (
+        f"{twice} lies in {len(folders[twice])} of the folders; if they are of "
+        "different patients or days, they are not one body: open them one by one",
+    )
 
 
 def _case_name(given: tuple[Path, ...]) -> str:
