@@ -19,7 +19,6 @@ from napari_midrl.geometry.affine import (
 )
 from napari_midrl.geometry.grid import VoxelGrid, to_sitk
 from napari_midrl.io.images import read_image, read_images, write_nifti
-from napari_midrl.io.nifti import UNCONFIRMED
 from napari_midrl.io.untrusted import ReadLimits
 
 POINTS_IJK = np.array([[0, 0, 0], [6, 5, 4], [1.25, 4.5, 2.75]])
@@ -176,7 +175,7 @@ def test_the_sform_rule(tmp_path, sform, s_code, qform, q_code, expected, warns)
 
 def test_no_form_at_all_needs_confirmation(tmp_path):
     volume = read_image(save_forms(tmp_path / "x.nii"))
-    assert volume.provenance.details["world"] == UNCONFIRMED
+    assert volume.provenance.is_place_guessed
     assert "does not say where it lies" in volume.provenance.warnings[0]
 
 
@@ -349,7 +348,7 @@ def test_an_nrrd_without_space_is_flagged(tmp_path):
     (tmp_path / "x.nrrd").write_bytes(header + bytes(8))
     volume = read_image(tmp_path / "x.nrrd")
     assert "space" in volume.provenance.warnings[0]
-    assert volume.provenance.details["world"] == UNCONFIRMED
+    assert volume.provenance.is_place_guessed
 
 
 def test_an_nrrd_in_ras_is_turned_to_lps(tmp_path):

@@ -13,6 +13,7 @@ from qtpy.QtTest import QTest
 from napari_midrl.annotation.commands import AddProposals, Lock, Place, Skip
 from napari_midrl.data.annotations import AnnotationState, Proposal
 from napari_midrl.data.progress import Progress, finish
+from napari_midrl.data.volume import UNCONFIRMED, Provenance
 from napari_midrl.evaluation.disagreement import LandmarkDoubt
 from napari_midrl.io.annotation_file import read_annotations
 from napari_midrl.io.images import write_nifti
@@ -413,6 +414,31 @@ def test_what_is_exported_or_saved_comes_back(make_annotating, tmp_path, monkeyp
         dock.steps.delete()
     assert dock.handing.import_file(tmp_path / "out.csv")
     assert dock.session.annotations["heart"].position_lps_mm == exact["heart"]
+
+
+def test_mm_that_are_a_guess_are_asked_about(
+    make_annotating, fakes, tmp_path, monkeypatch
+):
+    guessed = Provenance(details={"world": UNCONFIRMED})
+    _, dock = make_annotating(replace(fakes.make_volume(), provenance=guessed))
+    dock.do(Place("heart", TRUTH["heart"]))
+    asked, answers = [], iter(["", exports.MM_ANYWAY])
+    monkeypatch.setattr(
+        questions, "choose", lambda *a: asked.append(a[2]) or next(answers)
+    )
+    table, voxels = tmp_path / "out.csv", tmp_path / "out.txt"
+    monkeypatch.setattr(exports, "ask_path", lambda *args: table)
+    dock.ui.files.export_button.click()
+    assert not table.exists()
+    assert "left and right are a guess" in asked[0]
+    dock.ui.files.export_button.click()
+    assert table.exists()
+    for mark in dock.session.annotations.landmarks:
+        dock.do(Place(mark.name, TRUTH["heart"]))
+    monkeypatch.setattr(exports, "ask_path", lambda *args: voxels)
+    dock.ui.files.export_button.click()
+    assert voxels.exists()
+    assert len(asked) == 2
 
 
 def test_dicom_warns_of_identifiers_and_needs_dicom(make_annotating, monkeypatch):

@@ -329,7 +329,7 @@ def test_saved_landmarks_come_back_where_they_were(searched, tmp_path, fakes):
     _, dock = searched
     for suffix in (".csv", ".mrk.json", ".fcsv"):
         path = tmp_path / f"landmarks{suffix}"
-        save_landmarks(dock.landmarks(), path, grid=dock.searched_grid)
+        save_landmarks(dock.landmarks(), path, grid=dock.searched_volume.grid)
         back = read_landmarks(path)
         assert np.allclose(back["heart"].position_lps_mm, fakes.TARGETS["heart"])
     assert read_landmarks(tmp_path / "landmarks.csv")["nipple"].position_lps_mm is None

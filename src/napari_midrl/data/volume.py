@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from napari_midrl.geometry.grid import VoxelGrid
 
 
+UNCONFIRMED = "needs confirmation"
+"""Value of ``details["world"]`` where nothing places the image in the patient."""
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where a volume came from.
@@ -39,6 +43,11 @@ class Provenance:
     format: str = "computed"
     warnings: tuple[str, ...] = ()
     details: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_place_guessed(self) -> bool:
+        """Whether left, right and mm are a guess: nothing places the image."""
+        return self.details.get("world") == UNCONFIRMED
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
-from napari_midrl.data.volume import Provenance
+from napari_midrl.data.volume import UNCONFIRMED, Provenance
 from napari_midrl.errors import ImageError
-from napari_midrl.io.nifti import UNCONFIRMED, RawImage
+from napari_midrl.io.nifti import RawImage
 from napari_midrl.io.untrusted import (
     MAX_HEADER_BYTES,
     ReadLimits,

@@ -19,7 +19,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, HeaderTypeError
 from nibabel.wrapstruct import WrapStructError
 
-from napari_midrl.data.volume import Provenance
+from napari_midrl.data.volume import UNCONFIRMED, Provenance
 from napari_midrl.errors import ImageError
 from napari_midrl.geometry.affine import apply_affine, flip_affine_lps_ras
 from napari_midrl.io.untrusted import (
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 NIBABEL_ERRORS = (ImageFileError, HeaderDataError, HeaderTypeError, WrapStructError)
 FORMS_AGREE_MM = 1e-3
-UNCONFIRMED = "needs confirmation"
-"""Value of ``provenance.details["world"]`` where the file does not place itself."""
 
 _MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
 _SECONDS_PER_UNIT = {0: 1.0, 8: 1.0, 16: 1e-3, 24: 1e-6}

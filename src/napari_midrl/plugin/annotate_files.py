@@ -47,6 +47,9 @@ def export_own(
     path = exports.ask_path(parent, f"Export {stem}", _beside(session, stem), filters)
     if path is None:
         return ""
+    in_voxels = path.name.lower().endswith(".txt")
+    if not in_voxels and not exports.ask_mm(parent, volume):
+        return "Not exported."
     exists = path.exists()
     if exists and not exports.ask_replace(parent, path):
         return "Not exported."
@@ -96,6 +99,8 @@ def export_set(
     """Ask where, write any landmarks, and return what to tell the user."""
     from napari_midrl.io.landmarks import write_landmarks
 
+    if not exports.ask_mm(parent, volume):
+        return "Not exported."
     path = exports.ask_path(parent, f"Export {stem}", stem, LANDMARK_FILTERS)
     if path is None:
         return ""

@@ -99,14 +99,12 @@ def write_results(
         dock.cancel()
         msg = f"the search took longer than {PATIENCE_S:.0f} s"
         raise MidrlError(msg)
-    landmarks = dock.landmarks()
-    if dock.found is None or landmarks is None:
+    landmarks, volume = dock.landmarks(), dock.searched_volume
+    if dock.found is None or landmarks is None or volume is None:
         raise MidrlError(dock.ui.form.status.text())
     dock.replay.player.pause()
     table = out / "landmarks.csv"
-    save_landmarks(
-        landmarks, table, grid=dock.searched_grid, confirmed=True, over_human=False
-    )
+    save_landmarks(landmarks, table, grid=volume.grid, confirmed=True, over_human=False)
     picture = out / "window.png"
     dock.show_as_played(dock.replay.player.n_frames // 3)
     _process_events(lambda: False, 0.5)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_midrl.errors import MidrlError
+from napari_midrl.plugin import questions
 from napari_midrl.plugin.movie import movie_suffixes
 from napari_midrl.plugin.writers import replaces_human, save_landmarks
 
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 
     from napari_midrl.data.landmarks import LandmarkSet
     from napari_midrl.data.trajectory import Trajectory
-    from napari_midrl.geometry.grid import VoxelGrid
+    from napari_midrl.data.volume import Volume
 
 LANDMARK_FILTERS = {
     "Landmark table (*.csv)": ".csv",
     "3D Slicer markups (*.mrk.json)": ".mrk.json",
     "3D Slicer fiducials (*.fcsv)": ".fcsv",
 }
+MM_ANYWAY = "Write them anyway"
 
 
 def ask_path(
@@ -71,17 +73,31 @@ def ask_replace(parent: QWidget, path: Path, *, person: bool = False) -> bool:
     return bool(answer == buttons.Yes)
 
 
-def export_landmarks(
-    parent: QWidget, landmarks: LandmarkSet, grid: VoxelGrid | None
-) -> str:
+def ask_mm(parent: QWidget, volume: Volume) -> bool:
+    """Return whether positions in mm are to be written; asked if they are a guess."""
+    if not volume.provenance.is_place_guessed:
+        return True
+    text = (
+        f"Nothing says where {volume.name} lies in the patient: left and right are a "
+        "guess, and so are positions in mm."
+    )
+    answer = questions.choose(parent, "Positions in mm", text, (MM_ANYWAY,))
+    return answer == MM_ANYWAY
+
+
+def export_landmarks(parent: QWidget, landmarks: LandmarkSet, volume: Volume) -> str:
     """Ask where, write, and return what to tell the user; empty if cancelled."""
+    if not ask_mm(parent, volume):
+        return "Not saved."
     path = ask_path(parent, "Save landmarks", "landmarks", LANDMARK_FILTERS)
     if path is None:
         return ""
     exists = path.exists()
     if exists and not ask_replace(parent, path, person=replaces_human(landmarks, path)):
         return "Not saved."
-    save_landmarks(landmarks, path, grid=grid, confirmed=exists, over_human=exists)
+    save_landmarks(
+        landmarks, path, grid=volume.grid, confirmed=exists, over_human=exists
+    )
     n_placed = sum(m.position_lps_mm is not None for m in landmarks)
     return f"Saved {n_placed} of {len(landmarks)} landmarks to {path}"
 

@@ -71,7 +71,6 @@ if TYPE_CHECKING:
     from napari_midrl.data.study import Study
     from napari_midrl.data.trajectory import Localization
     from napari_midrl.data.volume import Volume
-    from napari_midrl.geometry.grid import VoxelGrid
     from napari_midrl.plugin.turns import Portions
 
 LEAST_TABLE_INTERVAL_S = 0.25
@@ -483,18 +482,18 @@ class SearchDock(Dock):
         return landmarks_of_points(data, options)
 
     @property
-    def searched_grid(self) -> VoxelGrid | None:
-        """Grid of the volume that was searched last."""
-        return None if self._volume is None else self._volume.grid
+    def searched_volume(self) -> Volume | None:
+        """Volume that was searched last."""
+        return self._volume
 
     def _on_save_landmarks(self) -> None:
-        landmarks = self.landmarks()
-        if landmarks is None:
+        landmarks, volume = self.landmarks(), self._volume
+        if landmarks is None or volume is None:
             self.ui.form.show_status(
                 "The landmark layer was removed; run the search again.", error=True
             )
             return
-        self._tell_saved(partial(export_landmarks, self, landmarks, self.searched_grid))
+        self._tell_saved(partial(export_landmarks, self, landmarks, volume))
 
     def _on_save_trajectories(self) -> None:
         if self.found is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from napari_midrl.data.volume import Provenance, Volume
+from napari_midrl.data.volume import UNCONFIRMED, Provenance, Volume
 from napari_midrl.errors import InputError
 from napari_midrl.geometry.affine import directions_of
 from napari_midrl.geometry.grid import VoxelGrid, axis_aligned_view, resample
@@ -142,7 +142,8 @@ def volume_of(layer: Layer) -> tuple[Volume, tuple[str, ...]]:
         f"Layer {layer.name!r} was not opened by this plugin: its axes are taken as "
         "S, P, L and its scale as mm. If that is wrong, left and right may be too."
     )
-    provenance = Provenance(source=layer.name, format="napari", warnings=(warning,))
+    details = {"world": UNCONFIRMED}
+    provenance = Provenance(layer.name, "napari", (warning,), details)
     volume = Volume(
         array, VoxelGrid(array.shape, affine), layer.name, provenance=provenance
     )
