@@ -110,7 +110,7 @@ def changed(tmp_path, name, old, new):
 def test_another_number_is_taken_and_the_order_of_stages_kept(tmp_path):
     file = changed(tmp_path, "brain-afids", "n_updates = 700", "n_updates = 9")
     recipe = module_of("brain-afids").recipe_of(file)
-    assert [stage.n_updates for stage in recipe.stages] == [3400, 9, 4000, 1400]
+    assert [stage.n_updates for stage in recipe.stages] == [3400, 9, 4000, 1400, 2500]
     assert recipe.source.path == tmp_path / "mine.toml"
 
 
