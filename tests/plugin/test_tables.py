@@ -1,5 +1,7 @@
 """Tables in the docks: what stands in them can be read."""
 
+import math
+
 import napari.qt
 import pytest
 
@@ -40,7 +42,7 @@ def annotate_table():
 @pytest.mark.parametrize(
     ("make", "columns"), [(result_table, range(1, 7)), (annotate_table, range(1, 6))]
 )
-def test_no_number_is_cut_off(make, columns, qtbot):
+def test_no_number_or_header_is_cut_off(make, columns, qtbot):
     widget = make()
     widget.setStyleSheet(napari.qt.get_stylesheet("dark"))
     qtbot.addWidget(widget)
@@ -48,3 +50,23 @@ def test_no_number_is_cut_off(make, columns, qtbot):
     table = widget.table
     needed = {n: table.sizeHintForColumn(n) for n in columns}
     assert {n: w for n, w in needed.items() if w > table.columnWidth(n)} == {}
+    header = table.horizontalHeader()
+    inked = header.fontMetrics().horizontalAdvance
+    words = {n: inked(table.horizontalHeaderItem(n).text()) for n in columns}
+    assert {n: w for n, w in words.items() if w > table.columnWidth(n)} == {}
+
+
+def test_the_whole_position_can_be_read_from_any_cell(qtbot):
+    widget = result_table()
+    qtbot.addWidget(widget)
+    widget.frame.setCurrentText("RAS")
+    texts = {widget.table.item(0, column).toolTip() for column in range(7)}
+    assert texts == {"left knee: searching\n114.6  153.7  -413.8 mm, RAS"}
+
+
+def test_what_has_no_place_says_none(qtbot):
+    widget = ResultTable()
+    qtbot.addWidget(widget)
+    lost = SearchState.NOT_CONVERGED.value
+    widget.set_value([ResultRow("heart", None, math.nan, 0.0, 9, lost, None)], {})
+    assert widget.table.item(0, 1).toolTip() == "heart: not converged"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -40,8 +40,9 @@ _HEADERS = (
     "State",
 )
 STATE = len(_HEADERS) - 1
+POSITION = 1
 AGREE, SURE = _HEADERS.index("Agree"), _HEADERS.index("Sure")
-_WIDTHS = (0, 130, 38, 41, 41, 34, 64)
+_WIDTHS = (0, 129, 33, 40, 40, 33, 62)
 LEAST_HEIGHT = 84
 """Of the table, pixels; what a window has more is its own."""
 
@@ -106,6 +107,7 @@ class ResultTable(QWidget):
         table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         take_what_is_left(table, LEAST_HEIGHT)
         table.setWordWrap(True)
+        table.setIconSize(QSize(13, 13))
         self._heights.setSectionResizeMode(_FITTED)
 
     def value(self) -> tuple[ResultRow, ...]:
@@ -137,10 +139,13 @@ class ResultTable(QWidget):
     def _fill_row(self, n: int, row: ResultRow, frame: str) -> None:
         state_color = _STATE_COLORS.get(row.state, _WALKING_COLOR)
         doubts = {AGREE: row.is_contested, SURE: row.is_unsure}
+        texts = row.texts(frame)
         tooltip = f"{row.name}: {row.state}"
+        if row.position_lps_mm is not None:
+            tooltip += f"\n{texts[POSITION]} mm, {frame}"
         if row.agreement_text:
             tooltip += f"\n{row.agreement_text}"
-        for column, text in enumerate(row.texts(frame)):
+        for column, text in enumerate(texts):
             item = self.table.item(n, column)
             if item is None:
                 item = QTableWidgetItem()
