@@ -45,6 +45,7 @@ class QPlot(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.plot)
         self.set_theme("#262930", "#d0d4da")
+        self.set_value(None, None, {})
 
     def set_theme(self, background: str, foreground: str) -> None:
         """Take the colors of the window."""
@@ -62,6 +63,8 @@ class QPlot(QWidget):
         self.plot.clear()
         self.plot.addItem(self.line)
         self.line.setVisible(playback is not None and playback.n_frames > 0)
+        for side in ("left", "bottom"):  # numbers of no curve would be invented
+            self.plot.getAxis(side).setStyle(showValues=playback is not None)
         if playback is None:
             return
         self.line.setBounds((0, max(playback.n_frames - 1, 0)))
