@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -136,7 +136,6 @@ class AnnotateTable(QWidget):
         table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         take_what_is_left(table, 150)
         table.setTabKeyNavigation(False)
-        table.setIconSize(QSize(13, 13))
 
     def _fill(self, frame: str | None = None) -> None:
         frame = self.frame.currentText()

@@ -62,9 +62,10 @@ class QPlot(QWidget):
         """Draw the agents of one start, or the median over all starts for None."""
         self.plot.clear()
         self.plot.addItem(self.line)
-        self.line.setVisible(playback is not None and playback.n_frames > 0)
+        has_curves = playback is not None and playback.n_frames > 0
+        self.line.setVisible(has_curves)
         for side in ("left", "bottom"):  # numbers of no curve would be invented
-            self.plot.getAxis(side).setStyle(showValues=playback is not None)
+            self.plot.getAxis(side).setStyle(showValues=has_curves)
         if playback is None:
             return
         self.line.setBounds((0, max(playback.n_frames - 1, 0)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -40,8 +40,7 @@ _HEADERS = (
     "State",
 )
 STATE = len(_HEADERS) - 1
-POSITION = 1
-AGREE, SURE = _HEADERS.index("Agree"), _HEADERS.index("Sure")
+POSITION, AGREE, SURE = map(_HEADERS.index, ("{frame} mm", "Agree", "Sure"))
 _WIDTHS = (0, 129, 33, 40, 40, 33, 62)
 LEAST_HEIGHT = 84
 """Of the table, pixels; what a window has more is its own."""
@@ -107,7 +106,6 @@ class ResultTable(QWidget):
         table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         take_what_is_left(table, LEAST_HEIGHT)
         table.setWordWrap(True)
-        table.setIconSize(QSize(13, 13))
         self._heights.setSectionResizeMode(_FITTED)
 
     def value(self) -> tuple[ResultRow, ...]:

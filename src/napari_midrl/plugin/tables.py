@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QTableWidget
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ _STYLE = (
     "QTableWidget, QHeaderView { font-size: 11px; }"
     "QHeaderView::section { padding: 1px 2px; }"
 )
+_ICON_SIZE = QSize(13, 13)
 _NARROW_CELLS = "QTableWidget::item { padding: 0 1px; }"
 
 
@@ -48,6 +50,7 @@ def style_table(
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     table.setShowGrid(False)
+    table.setIconSize(_ICON_SIZE)
     table.setWordWrap(False)
     rows, header = table.verticalHeader(), table.horizontalHeader()
     assert rows is not None  # a table has both headers
