@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.speed.timing import best_of, rounded, timed
-from napari_midrl.agents.dense_network import N_ACTIONS
+from napari_midrl.agents.dense_blocks import N_ACTIONS
 from napari_midrl.data.progress import finish
 from napari_midrl.training import dense_loop
 from napari_midrl.training.digital_patient import CONFIG, RECIPE, digital_cases

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_midrl.agents.dense_network import QField
+    from napari_midrl.agents.dense_blocks import QField
     from napari_midrl.data.settings import SearchSettings
     from napari_midrl.data.trajectory import Localization
     from napari_midrl.data.volume import Volume

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from napari_midrl.agents.dense_blocks import QField
 from napari_midrl.agents.dense_learning import (
     Field,
     Targets,
@@ -11,7 +12,6 @@ from napari_midrl.agents.dense_learning import (
     n_step_returns,
     td_loss,
 )
-from napari_midrl.agents.dense_network import QField
 from napari_midrl.agents.dense_scales import Scale
 
 SCALE = Scale(1.0, 1, box=12)

@@ -10,13 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from napari_midrl.agents.dense_network import (
-    DenseQConfig,
-    DenseQNetwork,
-    QField,
-    interpolate,
-    space_to_depth,
-)
+from napari_midrl.agents.dense_blocks import QField, interpolate, space_to_depth
+from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
 
 TINY = DenseQConfig(
     n_landmarks=3, base_mm=2.0, channels=(8, 8, 8), fine_channels=8, n_hidden=6
@@ -208,6 +203,113 @@ def test_a_pack_without_detail_has_no_weights_for_it():
     assert set(plain) < set(detailed)
     assert all(name.startswith("detail_part.") for name in extra)
     assert [len(replace(TINY, has_detail=bool(has)).scales) for has in (0, 1)] == [6, 8]
+
+
+WITH_ORGANS = replace(
+    TINY, has_detail=True, organs=((2,), (0, 1)), organ_channels=(4, 8, 8)
+)
+
+
+@pytest.fixture
+def anatomist():
+    """Sees landmark 2 as it is, and 1 as the mirror image of 0."""
+    torch.manual_seed(3)
+    network = DenseQNetwork(WITH_ORGANS).eval()
+    for head in (name for name in dir(network.organ_part) if name.startswith("head")):
+        torch.nn.init.normal_(getattr(network.organ_part, head).bias)
+    return network
+
+
+def test_the_right_organ_is_sought_as_the_mirror_image_of_the_left(anatomist):
+    generator = torch.Generator().manual_seed(1)
+    cubes = torch.rand(2, 40, 40, 40, generator=generator)
+    positions = 19 * torch.rand(2, 9, 3, generator=generator)
+    mirrored = positions.clone()
+    mirrored[..., 0] = 19 - positions[..., 0]
+    with torch.no_grad():
+        left = anatomist.look_at_organs(cubes, torch.tensor([0, 0]))
+        right = anatomist.look_at_organs(cubes.flip(1), torch.tensor([1, 1]))
+    assert len(left) == len(right) == 3
+    for one, other in zip(left, right, strict=True):
+        swapped = other(mirrored)[..., [1, 0, 2, 3, 4, 5]]
+        torch.testing.assert_close(one(positions), swapped)
+        assert not torch.allclose(one(positions), other(positions), atol=1e-3)
+
+
+def test_cubes_of_several_organs_are_judged_as_each_alone(anatomist):
+    generator = torch.Generator().manual_seed(2)
+    cubes = torch.rand(3, 40, 40, 40, generator=generator)
+    positions = 19 * torch.rand(3, 5, 3, generator=generator)
+    landmarks = torch.tensor([1, 2, 0])
+    with torch.no_grad():
+        together = anatomist.look_at_organs(cubes, landmarks)
+        for n in range(3):
+            alone = anatomist.look_at_organs(cubes[[n]], landmarks[[n]])
+            for one, all_of_them in zip(alone, together, strict=True):
+                expected = all_of_them(positions)[[n]]
+                torch.testing.assert_close(one(positions[[n]]), expected)
+
+
+def test_an_organ_is_seen_by_its_own_grays(anatomist):
+    cube = torch.rand(1, 40, 40, 40, generator=torch.Generator().manual_seed(4))
+    positions = 19 * torch.rand(1, 5, 3, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        bright, dark = (
+            anatomist.look_at_organs(c, torch.tensor([2]))[0](positions)
+            for c in (cube, 0.2 * cube + 0.1)
+        )
+    torch.testing.assert_close(bright, dark, atol=0.02, rtol=0)
+
+
+def test_the_middle_of_an_organ_sees_both_its_ends(anatomist):
+    part = anatomist.organ_part
+    for module in part.modules():
+        if isinstance(module, nn.GroupNorm):
+            # It sees all of a cube, but not where something is.
+            module.forward = lambda maps: maps
+
+    def felt():
+        """How much the feature in the middle changes with either end of the cube."""
+        cube = torch.rand(1, 40, 40, 40, generator=torch.Generator().manual_seed(6))
+        cube.requires_grad_()
+        part(cube, torch.tensor([False]))[0, :, 10, 10, 10].abs().sum().backward()
+        along = cube.grad[0].abs().amax(dim=(1, 2))
+        return torch.stack([along[:6].max(), along[-6:].max()])
+
+    whole = felt()
+    with torch.no_grad():
+        part.mix_2[0].weight.zero_()
+    # What is left is how all grays are told from their mean.
+    assert (whole > 3 * felt()).all()
+
+
+def test_steps_of_organs_are_those_of_others_and_what_is_seen_is_larger():
+    others, organ = WITH_ORGANS.scales, WITH_ORGANS.scales_of(1)
+    assert [s.step for s in organ] == [s.step for s in others]
+    assert [s.box for s in organ[:2]] == [s.box for s in others[:2]]
+    assert {s.box for s in organ[2:]} == {20}
+    assert replace(WITH_ORGANS, organs=()).scales_of(1) == others
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"organs": ((0, 1, 2),)},
+        {"organs": ((),)},
+        {"organs": ((0, 1), (1,))},
+        {"organs": ((0, 3),)},
+        {"organs": ((-1,),)},
+        {"organs": ((0,),), "has_detail": False},
+    ],
+)
+def test_organs_that_cannot_be_are_refused(bad):
+    with pytest.raises(ValueError, match="organs must be landmarks, 0 to 2"):
+        replace(WITH_ORGANS, **bad)
+
+
+def test_a_card_states_organs_as_lists():
+    stated = replace(WITH_ORGANS, organs=[[2], [0, 1]])
+    assert stated == WITH_ORGANS
 
 
 def test_values_are_near_zero_before_training(network):

@@ -19,7 +19,8 @@ from benchmarks.speed.flops import counted_flops
 from benchmarks.speed.one_at_a_time import walk_one_at_a_time
 from benchmarks.speed.table import ROWS, markdown
 from benchmarks.speed.timing import Stopwatch, best_of, ratio
-from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork, QField
+from napari_midrl.agents.dense_blocks import QField
+from napari_midrl.agents.dense_network import DenseQConfig, DenseQNetwork
 from napari_midrl.agents.dense_walk import walk
 from napari_midrl.data.volume import Volume
 from napari_midrl.geometry.grid import VoxelGrid

@@ -240,6 +240,69 @@ def test_agents_that_look_at_the_detail_end_at_it():
     np.testing.assert_allclose(moved_mm, wanted_mm, atol=1e-3)
 
 
+class Anatomist(Oracle):
+    """Misses by 3 mm in fine cubes, and in those of organs sees where its blob is."""
+
+    def __init__(self):
+        super().__init__(OFFSETS)
+        self.config = replace(self.config, has_detail=True, organs=((1,),))
+
+    def refine(self, cubes, features, corners, landmarks):
+        assert landmarks.tolist() == [0] * len(cubes)
+        fields = super().refine(cubes, features, corners, landmarks)
+        self.targets = fields[0].targets
+        return tuple(FeaturedField(f.targets + 1.0, f.step, corners) for f in fields)
+
+    def look_at_detail(self, cubes, fine, corners, landmarks):
+        local = self.targets - corners
+        return ExactField(local, 0.5), ExactField(local, 0.25)
+
+    def look_at_organs(self, cubes, landmarks):
+        assert landmarks.tolist() == [1] * len(cubes)
+        assert cubes.shape[1:] == (40, 40, 40)
+        local = torch.stack([centroid(cube) / 2 - 0.25 for cube in cubes])
+        targets = local + self.offsets[landmarks]
+        return tuple(ExactField(targets, step) for step in (1.0, 0.5, 0.25))
+
+
+def test_agents_of_organs_look_at_them_as_a_whole_and_the_others_at_the_detail():
+    localizer = MidrlLocalizer("anatomist", NAMES, Anatomist())
+    volume = blob(GRID, PLACE_LPS_MM)
+    boxes_mm = []
+    searching = localizer.localize(volume, QUICK)
+    while True:
+        try:
+            report = next(searching)
+        except StopIteration as stop:
+            found = stop.value
+            break
+        if isinstance(report, SearchProgress):
+            boxes_mm.append((report.done, *report.box_sizes_mm[:, 0, 0]))
+    assert [done for done, *_ in boxes_mm] == sorted(done for done, *_ in boxes_mm)
+    fine, detail = (closeup.scales[0].box * BASE_MM for closeup in (FINE, DETAIL))
+    organ = 20 * BASE_MM
+    assert {tuple(b) for done, *b in boxes_mm if done == 2} == {(fine, organ)}
+    assert {tuple(b) for done, *b in boxes_mm if done == 4} == {(detail, organ)}
+    for result, offset in zip(found.results, OFFSETS, strict=True):
+        place_lps_mm = PLACE_LPS_MM + BASE_MM * offset.numpy()
+        assert np.linalg.norm(result.position_lps_mm - place_lps_mm) < 0.6
+    steps = [4, 2, 1, 0.5, 0.5, 0.25, 0.125, 0.0625]
+    for walk in found.trajectories:
+        moved_mm = np.diff(walk.positions_lps_mm, axis=0)
+        wanted_mm = walk.step_sizes_mm[:-1, None] * DIRECTIONS.numpy()[walk.actions]
+        np.testing.assert_allclose(moved_mm, wanted_mm, atol=1e-3)
+        np.testing.assert_array_equal(walk.q_values.argmax(axis=1), walk.actions)
+        assert (np.diff(walk.scales) >= 0).all()
+        np.testing.assert_array_equal(
+            walk.step_sizes_mm, BASE_MM * np.array(steps)[walk.scales]
+        )
+        close = walk.scales >= 2
+        if walk.landmark == NAMES[1]:
+            assert (walk.box_sizes_mm[close] == organ).all()
+        else:
+            assert (walk.box_sizes_mm[close] < organ).all()
+
+
 def test_the_first_start_is_the_middle_of_the_volume(oracle):
     found = finish(oracle.localize(blob(GRID, PLACE_LPS_MM), QUICK))
     first_lps_mm = found.trajectories[0].positions_lps_mm[0]

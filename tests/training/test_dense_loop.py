@@ -88,7 +88,10 @@ def test_another_seed_gives_other_weights(whole_run):
     )
 
 
-@pytest.mark.parametrize("config", [TINY, replace(TINY, has_detail=True)])
+WITH_ORGANS = replace(TINY, has_detail=True, organs=((0, 1),), organ_channels=(4, 4, 4))
+
+
+@pytest.mark.parametrize("config", [TINY, replace(TINY, has_detail=True), WITH_ORGANS])
 def test_every_part_of_the_network_learns(config):
     before, after = (
         weights(finish(train_dense(config, CASES, replace(QUICK, n_updates=n))))
@@ -104,6 +107,51 @@ def test_the_detail_learns_from_both_its_scales():
     config = replace(TINY, has_detail=True)
     report = next(train_dense(config, CASES, QUICK))
     assert [f"loss_{n}" in report.metrics for n in range(7)] == [True] * 6 + [False]
+
+
+def test_where_organs_alone_learn_all_else_stays(tmp_path):
+    settings = replace(QUICK, learns="organs")
+    torch.manual_seed(5)
+    initial = DenseQNetwork(WITH_ORGANS)
+    before = weights(initial)
+
+    def training(folder):
+        return train_dense(WITH_ORGANS, CASES, settings, folder, initial)
+
+    whole = training(tmp_path / "whole")
+    report = next(whole)
+    assert [f"loss_{n}" in report.metrics for n in range(5)] == [True] * 4 + [False]
+    after = weights(finish(whole))
+    moved = {
+        name.split(".")[0] for name in before if (before[name] != after[name]).any()
+    }
+    assert moved == {"organ_part"}
+    # A checkpoint holds the optimizer's state of that part alone.
+    first_half = training(tmp_path / "halves")
+    next(first_half)
+    first_half.close()
+    assert_same(weights(finish(training(tmp_path / "halves"))), after)
+
+
+def test_where_organs_do_not_learn_the_others_learn_as_if_there_were_none():
+    plain = replace(WITH_ORGANS, organs=())
+    torch.manual_seed(5)
+    initial = weights(
+        finish(train_dense(WITH_ORGANS, CASES, replace(QUICK, n_updates=0)))
+    )
+    settings = replace(QUICK, learns="others")
+    without = weights(finish(train_dense(plain, CASES, settings)))
+    beside = weights(finish(train_dense(WITH_ORGANS, CASES, settings)))
+    organs = {name: t for name, t in beside.items() if name.startswith("organ_part.")}
+    assert_same(organs, {name: initial[name] for name in organs})
+    assert_same({n: t for n, t in beside.items() if n not in organs}, without)
+
+
+def test_a_case_without_an_organ_cannot_teach_them():
+    case = replace(CASES[0], targets_lps_mm=torch.full((2, 3), torch.nan))
+    settings = replace(QUICK, learns="organs")
+    with pytest.raises(TrainingError, match="ball 0: 20 views show no organ"):
+        next(train_dense(WITH_ORGANS, (case,), settings))
 
 
 @pytest.mark.parametrize("stop_after", [2, 3])

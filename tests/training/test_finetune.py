@@ -75,6 +75,20 @@ def test_old_agents_have_bit_identical_q_values_in_the_grown_network(config):
             assert torch.equal(mine(positions), theirs(positions))
 
 
+def test_organs_stay_what_they_are_as_long_as_their_agents_do():
+    config = replace(TINY, has_detail=True, organs=((0, 1),), organ_channels=(4, 4, 4))
+    old = network(config)
+    new = grown(old, 3, seed=0)
+    assert new.config.organs == config.organs
+    assert all(
+        torch.equal(tensor, new.organ_part.state_dict()[name])
+        for name, tensor in old.organ_part.state_dict().items()
+    )
+    others = grown(old, 3, seed=0, keeps_agents=False)
+    assert others.config.organs == ()
+    assert not hasattr(others, "organ_part")
+
+
 def test_new_agents_expect_next_to_nothing():
     new = grown(network(), 3, seed=0)
     for head in (new.global_part.head_4, new.fine_part.head_half):

@@ -211,6 +211,29 @@ def test_a_planned_field_of_view_holds_a_landmark():
     assert shown >= 11
 
 
+def test_views_are_centered_on_the_landmarks_that_are_named():
+    case = blob_case((10.0, 10.0, 10.0), (62.0, 50.0, 54.0))
+    settings = replace(
+        CLEAN,
+        whole_share=0.0,
+        landmark_share=1.0,
+        elastic_mm=0.0,
+        extent_mm=((40.0,) * 3, (60.0,) * 3),
+    )
+
+    def shown(settings, case=case):
+        views = [view_of(case, seed, settings) for seed in range(12)]
+        return {n for view in views for n in view.shows(view.targets).nonzero().ravel()}
+
+    assert {int(n) for n in shown(settings)} == {0, 1}
+    only = replace(settings, centered=(1, 1))
+    assert {int(n) for n in shown(only)} == {1}
+    targets = case.targets_lps_mm.clone()
+    targets[1] = torch.nan
+    lacking = replace(case, targets_lps_mm=targets)
+    assert {int(n) for n in shown(only, lacking)} == {0}
+
+
 PARTIAL = replace(
     CLEAN, whole_share=0.0, extent_mm=((40.0,) * 3, (90.0,) * 3), elastic_mm=0.0
 )
@@ -262,7 +285,11 @@ def test_a_plan_shows_what_a_region_is_imaged_in():
         return {bool(view._look.source.max() > 0.5) for view in views}
 
     assert shown(plain) == {True}
-    assert shown(replace(plain, planned_share=0.0)) == {False, True}
+    unplanned = replace(plain, planned_share=0.0)
+    assert shown(unplanned) == {False, True}
+    assert shown(replace(unplanned, body_share=1.0)) == {False}
+    assert shown(replace(plain, body_share=1.0)) == {True}
+    assert shown(replace(unplanned, body_share=0.01)) == {False, True}
 
 
 def test_a_case_without_the_landmark_of_any_plan_or_no_image_for_it_is_seen_otherwise():

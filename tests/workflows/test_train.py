@@ -323,7 +323,7 @@ def tiny_file(monkeypatch, tmp_path):
 
     def recipe_of(file):
         config = file.checked(DenseTable)
-        numbers = {"config": config.network_of(1), "stages": config.stages()}
+        numbers = {"config": config.network_of(1, file), "stages": config.stages()}
         return replace(TINY, **numbers, source=file)
 
     module = sys.modules["napari_midrl.training.tiny"]

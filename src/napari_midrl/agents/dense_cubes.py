@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_midrl.agents.dense_basins import basins
-from napari_midrl.agents.dense_scales import DETAIL, FINE
+from napari_midrl.agents.dense_scales import DETAIL, FINE, ORGAN, ORGAN_DETAIL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from napari_midrl.agents.consensus import Consensus
-    from napari_midrl.agents.dense_network import QField
+    from napari_midrl.agents.dense_blocks import QField
     from napari_midrl.agents.dense_scales import Closeup
 
 MAX_CUBES = 3
@@ -58,24 +60,50 @@ class Look:
     fields: tuple[QField, QField]
 
 
-def place_cubes(groups: list[tuple[Consensus, ...]]) -> Cubes:
-    """Return the cubes of `FINE` around the largest groups of every landmark."""
-    landmarks, corners, members = [], [], []
-    for number, found in enumerate(groups):
-        for basin in found[:MAX_CUBES]:
-            landmarks.append(number)
-            corners.append(_corner(FINE, basin.position_lps_mm))
-            members.append(basin.members)
-    return Cubes(FINE, np.array(landmarks), np.stack(corners), np.stack(members))
+def place_cubes(
+    groups: Sequence[tuple[Consensus, ...]], of_organs: Sequence[bool]
+) -> tuple[Cubes, ...]:
+    """Return cubes around the largest groups of every landmark.
+
+    Parameters
+    ----------
+    groups
+        Where the starts of each landmark ended.
+    of_organs
+        Which landmarks are sought in cubes of `ORGAN`; the others in those of `FINE`.
+
+    Returns
+    -------
+    cubes
+        Of each of the two kinds that there is.
+    """
+    placed = []
+    for closeup, of_organ in ((FINE, False), (ORGAN, True)):
+        found = [
+            (number, basin)
+            for number, basins_of_one in enumerate(groups)
+            if of_organs[number] == of_organ
+            for basin in basins_of_one[:MAX_CUBES]
+        ]
+        if found:
+            corners = [_corner(closeup, basin.position_lps_mm) for _, basin in found]
+            members = np.stack([basin.members for _, basin in found])
+            landmarks = np.array([number for number, _ in found])
+            placed.append(Cubes(closeup, landmarks, np.stack(corners), members))
+    return tuple(placed)
 
 
-def smaller_cubes(cubes: Cubes, endpoints: npt.NDArray[np.float64]) -> Cubes:
-    """Return one cube of `DETAIL` in each cube, where most of its agents ended."""
+def closer_cubes(cubes: Cubes, endpoints: npt.NDArray[np.float64]) -> Cubes:
+    """Return one cube in each cube, where most of its agents ended.
+
+    It is one of `DETAIL` in those of `FINE`; of an organ it is as large as before.
+    """
+    closer = ORGAN_DETAIL if cubes.closeup == ORGAN else DETAIL
     corners = []
     for number, members in zip(cubes.landmarks, cubes.members, strict=True):
         most = basins(endpoints[number, members], 2 * FINE.scales[0].step)[0]
-        corners.append(_corner(DETAIL, most.position_lps_mm))
-    return replace(cubes, closeup=DETAIL, corners=np.stack(corners))
+        corners.append(_corner(closer, most.position_lps_mm))
+    return replace(cubes, closeup=closer, corners=np.stack(corners))
 
 
 def _corner(

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from napari_midrl.agents.dense_blocks import N_ACTIONS
 from napari_midrl.agents.dense_lookup import move, reward
-from napari_midrl.agents.dense_network import N_ACTIONS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_midrl.agents.dense_network import QField
+    from napari_midrl.agents.dense_blocks import QField
     from napari_midrl.agents.dense_scales import Scale
 
 

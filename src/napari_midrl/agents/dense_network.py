@@ -4,7 +4,8 @@ The published network looks at one box and answers for one agent. A policy that
 depends on the image around a position alone can be computed for all positions
 together by convolutions, and an agent's step becomes a look-up. That is the design
 here: an encoder with a feature pyramid (a coarse *global* part over the whole
-volume) and a *fine* part over small cubes.
+volume) and a *fine* part over small cubes; agents of large organs have an *organ* part
+over larger ones instead.
 
 Departures from the published agent [1]_, and why:
 
@@ -27,29 +28,38 @@ References
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.nn import functional
 
+from napari_midrl.agents.dense_blocks import (
+    Conv,
+    ConvBlock,
+    QField,
+    QHead,
+    channels_last_maps,
+    doubled,
+    halving,
+    interpolate,
+    space_to_depth,
+)
 from napari_midrl.agents.dense_scales import (
     COARSE_SCALES,
     DETAIL,
     FINE,
+    ORGAN,
     closeups_of,
     last_scales,
 )
+from napari_midrl.agents.organ_part import OrganPart
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_midrl.agents.dense_scales import Closeup, Scale
 
-N_ACTIONS = 6
-_CORNERS = torch.tensor([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
 
 COARSEST_LEVEL = 8
 """Base units per voxel of the deepest level; volumes are padded to multiples."""
@@ -73,6 +83,12 @@ class DenseQConfig:
         Hidden units before the Q-values.
     has_detail
         Whether agents look once more, at a quarter of a base unit.
+    organs
+        Organs that are seen as a whole, each by the numbers of its landmark and, if
+        there is one, of its partner on the right, which is seen mirrored: one agent
+        learns both. Only where agents look at details.
+    organ_channels
+        Feature channels of the organ part at levels 1, 2 and 4.
     """
 
     n_landmarks: int
@@ -81,23 +97,52 @@ class DenseQConfig:
     fine_channels: int = 48
     n_hidden: int = 64
     has_detail: bool = False
+    organs: tuple[tuple[int, ...], ...] = ()
+    organ_channels: tuple[int, int, int] = (32, 48, 64)
 
     @property
     def closeups(self) -> tuple[Closeup, ...]:
-        """Cubes its agents look into, in their order."""
+        """Cubes its agents look into, in their order; those of organs see others."""
         return closeups_of(has_detail=self.has_detail)
 
     @property
     def scales(self) -> tuple[Scale, ...]:
         """Scales of a search, in the order they are played."""
+        return self.scales_of(None)
+
+    @property
+    def of_organs(self) -> tuple[int, ...]:
+        """Landmarks that are sought by seeing an organ as a whole."""
+        return tuple(number for organ in self.organs for number in organ)
+
+    def scales_of(self, landmark: int | None) -> tuple[Scale, ...]:
+        """Return the scales of the search for a landmark; None is any but organs.
+
+        Steps are those of all others; what agents of organs look at is larger.
+        """
+        of_organ = landmark in self.of_organs
         scales = [*COARSE_SCALES]
-        for closeup in self.closeups:
+        for closeup in closeups_of(has_detail=self.has_detail, of_organ=of_organ):
             scales += closeup.scales
         return (*scales, *last_scales(scales[-1]))
 
     def __post_init__(self) -> None:
         if self.n_landmarks < 1 or not 0 < self.base_mm < float("inf"):
             msg = f"need a landmark and a positive, finite base_mm, got {self}"
+            raise ValueError(msg)
+        # A card is JSON, which knows lists alone.
+        object.__setattr__(self, "organs", tuple(tuple(pair) for pair in self.organs))
+        numbers = self.of_organs
+        if (
+            any(not 1 <= len(pair) <= 2 for pair in self.organs)
+            or len(set(numbers)) < len(numbers)
+            or not set(numbers) <= set(range(self.n_landmarks))
+            or (numbers and not self.has_detail)
+        ):
+            msg = (
+                f"organs must be landmarks, 0 to {self.n_landmarks - 1}, alone or with "
+                f"a partner, each once, of agents with detail, got {self.organs}"
+            )
             raise ValueError(msg)
 
 
@@ -117,176 +162,32 @@ class GlobalMaps:
     features: Tensor
 
 
-@dataclass(frozen=True)
-class QField:
-    """Q-values of n agents as functions of a continuous position.
-
-    Feature maps are interpolated and a small network is applied at the positions
-    asked for: much cheaper than a map of Q-values per landmark and action.
-
-    Parameters
-    ----------
-    features
-        Shape (n or 1, channel, i, j, k); 1 where all agents share the map.
-    hidden
-        Layer from channels to hidden units, shared by all agents.
-    weight, bias
-        Last layer of each agent, shapes (n, action, unit) and (n, action).
-    level
-        Base units per voxel of the map.
-    """
-
-    features: Tensor
-    hidden: nn.Module
-    weight: Tensor
-    bias: Tensor
-    level: float
-
-    def __call__(self, positions: Tensor) -> Tensor:
-        """Return Q-values, shape (n, n_positions, action), at (n, n_positions, 3)."""
-        if len(self.features) == len(positions):
-            seen = interpolate(self.features, positions, self.level)
-        else:
-            seen = interpolate(self.features, positions[None], self.level)[0]
-        units = self.hidden(seen)
-        return torch.baddbmm(self.bias[:, None], units, self.weight.transpose(1, 2))
-
-    def only(self, agents: Tensor) -> QField:
-        """Return the field of some agents that share one map."""
-        return replace(self, weight=self.weight[agents], bias=self.bias[agents])
-
-
-def interpolate(maps: Tensor, positions: Tensor, level: float) -> Tensor:
-    """Return maps interpolated trilinearly at positions.
-
-    Parameters
-    ----------
-    maps
-        Shape (n, channel, i, j, k), voxels of `level` base units.
-    positions
-        Base units, shape (n, *any, 3), order (i, j, k); outside the map its border
-        value counts.
-    level
-        Base units per voxel.
-
-    Returns
-    -------
-    values
-        Shape (n, *any, channel), float32.
-    """
-    n, n_channels, *shape = maps.shape
-    last = torch.tensor(shape, device=positions.device) - 1
-    index = ((positions - (level - 1) / 2) / level).reshape(n, -1, 3)
-    index = torch.minimum(index.clamp(min=0), last)
-    corner = torch.minimum(index.floor().long(), (last - 1).clamp(min=0))
-    part = index - corner
-    strides = torch.tensor([shape[1] * shape[2], shape[2], 1], device=positions.device)
-    # One voxel along an axis has no second corner; its share is zero, too.
-    reach = strides * (last > 0)
-    first = (corner * strides).sum(dim=-1)
-    first = first + math.prod(shape) * torch.arange(n, device=first.device)[:, None]
-    rows = first[..., None] + (_CORNERS.to(reach.device) * reach).sum(dim=-1)
-    shares = torch.stack([1 - part, part], dim=-1)
-    x, y, z = shares.unbind(dim=-2)
-    weights = x[..., :, None, None] * y[..., None, :, None] * z[..., None, None, :]
-    # A voxel's channels lie side by side in memory, and eight weighted rows are one
-    # bag: several times faster than grid_sample, which takes channel by channel.
-    values = functional.embedding_bag(
-        rows.reshape(-1, 8),
-        maps.permute(0, 2, 3, 4, 1).reshape(-1, n_channels),
-        per_sample_weights=weights.reshape(-1, 8),
-        mode="sum",
-    )
-    return values.reshape(*positions.shape[:-1], n_channels)
-
-
-class QHead(nn.Module):
-    """Two layers from features to Q-values; the last is each agent's own."""
-
-    def __init__(self, n_landmarks: int, n_channels: int, n_hidden: int) -> None:
-        super().__init__()
-        self.hidden = nn.Sequential(nn.Linear(n_channels, n_hidden), nn.LeakyReLU(0.01))
-        # Values near 0 at the start: the first targets are then the rewards
-        # themselves, and the horizon grows as bootstrapping spreads.
-        self.weight = nn.Parameter(0.02 * torch.randn(n_landmarks, N_ACTIONS, n_hidden))
-        self.bias = nn.Parameter(torch.zeros(n_landmarks, N_ACTIONS))
-
-    def field(self, features: Tensor, landmarks: Tensor, level: float) -> QField:
-        """Return the Q-values of some agents over feature maps."""
-        weight, bias = self.weight[landmarks], self.bias[landmarks]
-        return QField(features, self.hidden, weight, bias, level)
-
-
-def space_to_depth(volume: Tensor) -> Tensor:
-    """Return (n, 8 c, i/2, j/2, k/2) from (n, c, i, j, k): 2x2x2 blocks as channels."""
-    n, c, i, j, k = volume.shape
-    blocks = volume.reshape(n, c, i // 2, 2, j // 2, 2, k // 2, 2)
-    return blocks.permute(0, 1, 3, 5, 7, 2, 4, 6).reshape(
-        n, 8 * c, i // 2, j // 2, k // 2
-    )
-
-
-class _Conv(nn.Conv3d):
-    """Convolution that is fast in searches on the CPU.
-
-    For one image with few channels and slices torch takes a kernel of its own that is
-    four times slower than the one of oneDNN, which it takes for batches.
-    """
-
-    def forward(self, maps: Tensor) -> Tensor:
-        is_chosen = (
-            torch.is_inference_mode_enabled()
-            and maps.device.type == "cpu"
-            and maps.dtype == torch.float32
-            and not torch.is_autocast_enabled("cpu")
-            and torch.backends.mkldnn.is_available()
-        )
-        if not is_chosen:
-            return super().forward(maps)
-        padding, stride, dilation = self.padding, self.stride, self.dilation
-        assert not isinstance(padding, str)
-        return torch.mkldnn_convolution(
-            maps, self.weight, self.bias, padding, stride, dilation, self.groups
-        )
-
-
-class _ConvBlock(nn.Sequential):
-    """3x3x3 convolution, group normalization, leaky ReLU."""
-
-    def __init__(self, n_in: int, n_out: int, dilation: int = 1) -> None:
-        super().__init__(
-            _Conv(n_in, n_out, 3, padding=dilation, dilation=dilation),
-            nn.GroupNorm(4, n_out),
-            nn.LeakyReLU(0.01),
-        )
-
-
 class _GlobalPart(nn.Module):
     """Encoder and feature pyramid over the whole volume."""
 
     def __init__(self, config: DenseQConfig) -> None:
         super().__init__()
         c2, c4, c8 = config.channels
-        self.enter = nn.Sequential(_ConvBlock(8, c2), _ConvBlock(c2, c2))
+        self.enter = nn.Sequential(ConvBlock(8, c2), ConvBlock(c2, c2))
         self.down_4 = nn.Sequential(
-            _halving(c2, c4), _ConvBlock(c4, c4), _ConvBlock(c4, c4)
+            halving(c2, c4), ConvBlock(c4, c4), ConvBlock(c4, c4)
         )
         # Dilation widens what one voxel sees to about +-70 base units, enough to
         # tell a left from a right knee and one vertebra from the next. A deeper
         # stack with a dilation of 4 learned more slowly.
         self.down_8 = nn.Sequential(
-            _halving(c4, c8),
-            _ConvBlock(c8, c8),
-            _ConvBlock(c8, c8, dilation=2),
-            _ConvBlock(c8, c8, dilation=2),
-            _ConvBlock(c8, c8),
+            halving(c4, c8),
+            ConvBlock(c8, c8),
+            ConvBlock(c8, c8, dilation=2),
+            ConvBlock(c8, c8, dilation=2),
+            ConvBlock(c8, c8),
         )
-        self.lateral_4 = _Conv(c4, c4, 1)
-        self.lateral_2 = _Conv(c2, c2, 1)
-        self.up_4 = _Conv(c8, c4, 1)
-        self.up_2 = _Conv(c4, c2, 1)
-        self.mix_4 = _ConvBlock(c4, c4)
-        self.mix_2 = _ConvBlock(c2, c2)
+        self.lateral_4 = Conv(c4, c4, 1)
+        self.lateral_2 = Conv(c2, c2, 1)
+        self.up_4 = Conv(c8, c4, 1)
+        self.up_2 = Conv(c4, c2, 1)
+        self.mix_4 = ConvBlock(c4, c4)
+        self.mix_2 = ConvBlock(c2, c2)
         self.head_4 = QHead(config.n_landmarks, c4, config.n_hidden)
         self.head_2 = QHead(config.n_landmarks, c2, config.n_hidden)
 
@@ -295,9 +196,9 @@ class _GlobalPart(nn.Module):
         x2 = self.enter(space_to_depth(volume))
         x4 = self.down_4(x2)
         x8 = self._deepest(x4)
-        y4 = self.mix_4(self.lateral_4(x4) + _double(self.up_4(x8)))
-        y2 = self.mix_2(self.lateral_2(x2) + _double(self.up_2(y4)))
-        return _channels_last(y4.float()), _channels_last(y2.float())
+        y4 = self.mix_4(self.lateral_4(x4) + doubled(self.up_4(x8)))
+        y2 = self.mix_2(self.lateral_2(x2) + doubled(self.up_2(y4)))
+        return channels_last_maps(y4.float()), channels_last_maps(y2.float())
 
     def _deepest(self, x4: Tensor) -> Tensor:
         """Return features at level 8.
@@ -323,9 +224,9 @@ class _ClosePart(nn.Module):
     def __init__(self, config: DenseQConfig, n_context: int) -> None:
         super().__init__()
         n_enter, c = config.channels[0], config.fine_channels
-        self.enter = _ConvBlock(8, n_enter)
-        self.mix = _ConvBlock(n_enter + n_context, c)
-        self.residual = nn.Sequential(_ConvBlock(c, c), _ConvBlock(c, c))
+        self.enter = ConvBlock(8, n_enter)
+        self.mix = ConvBlock(n_enter + n_context, c)
+        self.residual = nn.Sequential(ConvBlock(c, c), ConvBlock(c, c))
         self.head_one = QHead(config.n_landmarks, c, config.n_hidden)
         self.head_half = QHead(config.n_landmarks, c, config.n_hidden)
 
@@ -344,7 +245,7 @@ class _ClosePart(nn.Module):
         x = self.enter(space_to_depth(batch))
         x = self.mix(torch.cat([x, context.permute(0, 4, 1, 2, 3)], dim=1))
         features: Tensor = x + self.residual(x)
-        return _channels_last(features.float())
+        return channels_last_maps(features.float())
 
     def fields(
         self, features: Tensor, landmarks: Tensor, level: float
@@ -372,6 +273,8 @@ class DenseQNetwork(nn.Module):
         self.fine_part = _ClosePart(config, config.channels[0])
         if config.has_detail:
             self.detail_part = _ClosePart(config, config.fine_channels)
+        if config.organs:
+            self.organ_part = OrganPart(config)
 
     def encode(self, volume: Tensor) -> GlobalMaps:
         """Return Q-maps of one whole volume.
@@ -446,25 +349,38 @@ class DenseQNetwork(nn.Module):
         seen = self.detail_part(cubes, context)
         return self.detail_part.fields(seen, landmarks, DETAIL.level)
 
+    def look_at_organs(
+        self, cubes: Tensor, landmarks: Tensor
+    ) -> tuple[QField, QField, QField]:
+        """Return Q-values inside cubes that show organs as a whole.
+
+        Parameters
+        ----------
+        cubes
+            Normalized intensities, shape (n, i, j, k), multiples of 8; positions
+            count from their first base voxels.
+        landmarks
+            Which agent looks at which cube, shape (n,), int; of `config.of_organs`.
+
+        Returns
+        -------
+        fields
+            At the scales of `ORGAN`, and at the last of `ORGAN_DETAIL`.
+        """
+        seen_by = {
+            landmark: (organ, place == 1)
+            for organ, pair in enumerate(self.config.organs)
+            for place, landmark in enumerate(pair)
+        }
+        found = [seen_by[landmark] for landmark in landmarks.tolist()]
+        organs = torch.tensor([organ for organ, _ in found], device=cubes.device)
+        mirrored = torch.tensor([flip for _, flip in found], device=cubes.device)
+        features = self.organ_part(cubes, mirrored)
+        return self.organ_part.fields(features, organs, mirrored, ORGAN.level)
+
 
 def _lattice(cubes: Tensor, level: float) -> Tensor:
     """Return where a cube's features lie, from its first base voxel; (i, j, k, 3)."""
     axes = [torch.arange(n // 2, device=cubes.device) for n in cubes.shape[1:]]
     index = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
     return index * level + (level - 1) / 2
-
-
-def _channels_last(maps: Tensor) -> Tensor:
-    """Return maps in the memory order of look-ups, which would copy them each time."""
-    return maps.contiguous(memory_format=torch.channels_last_3d)
-
-
-def _halving(n_in: int, n_out: int) -> nn.Conv3d:
-    return _Conv(n_in, n_out, kernel_size=2, stride=2)
-
-
-def _double(maps: Tensor) -> Tensor:
-    # Autocast would turn the maps to float32 and back for this, which takes longer
-    # than the interpolation itself.
-    with torch.autocast(maps.device.type, enabled=False):
-        return functional.interpolate(maps, scale_factor=2, mode="trilinear")

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_midrl.agents.dense_blocks import QField
     from napari_midrl.agents.dense_cubes import Look
-    from napari_midrl.agents.dense_network import DenseQNetwork, GlobalMaps, QField
+    from napari_midrl.agents.dense_network import DenseQNetwork, GlobalMaps
     from napari_midrl.agents.working_view import WorkingView
     from napari_midrl.data.policy import PolicyScale
     from napari_midrl.data.settings import SearchSettings

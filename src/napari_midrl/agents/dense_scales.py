@@ -62,6 +62,14 @@ DETAIL = Closeup(8, 4, (Scale(0.5, 0.5, box=6), Scale(0.25, 0.5, box=5)))
 than a base unit in bodies too large for a smaller one."""
 
 
+ORGAN = Closeup(20, 2, (Scale(1.0, 1, box=20), Scale(0.5, 1, box=20)))
+"""Played instead of `FINE` by agents of organs that are seen as a whole: larger than
+what the convolutions of a fine cube reach, so that only their ends tell the middle."""
+
+ORGAN_DETAIL = Closeup(20, 2, (Scale(0.5, 1, box=20), Scale(0.25, 1, box=20)))
+"""Played by them instead of `DETAIL`: the same look once more, from a better place."""
+
+
 def last_scales(finest: Scale) -> tuple[Scale, Scale]:
     """Return scales played on the Q-values of the finest one, with shorter steps.
 
@@ -70,9 +78,18 @@ def last_scales(finest: Scale) -> tuple[Scale, Scale]:
     return replace(finest, step=finest.step / 2), replace(finest, step=finest.step / 4)
 
 
-def closeups_of(*, has_detail: bool) -> tuple[Closeup, ...]:
-    """Return the close-ups of agents that look at details or do not, in their order."""
-    return (FINE, DETAIL) if has_detail else (FINE,)
+def closeups_of(*, has_detail: bool, of_organ: bool = False) -> tuple[Closeup, ...]:
+    """Return the close-ups of agents, in their order.
+
+    Parameters
+    ----------
+    has_detail
+        Whether they look at details.
+    of_organ
+        Whether they see an organ as a whole; steps are those of the others.
+    """
+    looks = (ORGAN, ORGAN_DETAIL) if of_organ else (FINE, DETAIL)
+    return looks if has_detail else looks[:1]
 
 
 def policy_scales(base_mm: float, *, has_detail: bool) -> tuple[PolicyScale, ...]:

@@ -10,10 +10,10 @@ import torch
 
 from napari_midrl.agents.consensus import find_consensus
 from napari_midrl.agents.dense_basins import basins, start_fractions
-from napari_midrl.agents.dense_cubes import Look, place_cubes, smaller_cubes
+from napari_midrl.agents.dense_cubes import Look, closer_cubes, place_cubes
 from napari_midrl.agents.dense_learning import Targets
 from napari_midrl.agents.dense_lookup import ACTION_NAMES
-from napari_midrl.agents.dense_scales import COARSE_SCALES, FINE, last_scales
+from napari_midrl.agents.dense_scales import COARSE_SCALES, FINE, ORGAN, ORGAN_DETAIL
 from napari_midrl.agents.dense_walk import Walks, walk
 from napari_midrl.agents.reliability import evidence_of
 from napari_midrl.agents.working_view import cube_at, working_view
@@ -82,8 +82,13 @@ class _Game:
 
     @property
     def scales(self) -> tuple[Scale, ...]:
-        """In the order they are played."""
+        """In the order they are played; what agents of organs look at is larger."""
         return self.network.config.scales
+
+    def played(self, index: int) -> list[Scale]:
+        """Return a scale as each landmark's agents play it."""
+        config = self.network.config
+        return [config.scales_of(agent)[index] for agent in self.chosen.tolist()]
 
 
 def search(
@@ -125,8 +130,8 @@ def search(
     closer, _ = yield from _close_legs(game, legs)
     legs += closer
     trajectories = tuple(
-        _trajectory(name, number, start, legs, view, scales)
-        for number, name in enumerate(names)
+        _trajectory(name, number, start, legs, view, network.config.scales_of(agent))
+        for number, (name, agent) in enumerate(zip(names, agents, strict=True))
         for start in range(settings.n_starts)
     )
     results = tuple(
@@ -268,6 +273,8 @@ def _reported(
     """Pass walks on, reporting positions in LPS mm after every step."""
     grid, scale = game.view.grid, game.scales[index]
     base_mm = float(grid.spacing_mm[0])
+    edges = [scale.box for scale in game.played(index)]
+    boxes_mm = base_mm * np.array(edges, np.float64)[:, None, None]
     while True:
         try:
             with torch.inference_mode():
@@ -283,7 +290,7 @@ def _reported(
             len(game.scales),
             f"searching, steps of {scale.step * base_mm:g} mm",
             positions_lps_mm=grid.to_lps_mm(here),
-            box_sizes_mm=np.full(here.shape, scale.box * base_mm),
+            box_sizes_mm=np.broadcast_to(boxes_mm, here.shape).copy(),
         )
 
 
@@ -319,27 +326,43 @@ def _close_legs(
     game: _Game, coarse: list[Leg]
 ) -> Generator[Progress, None, tuple[list[Leg], tuple[Look, ...]]]:
     """Search on inside cubes around the largest basins of every landmark."""
-    device = str(game.chosen.device)
+    config = game.network.config
     groups = [basins(e, 2 * COARSE_SCALES[0].step) for e in coarse[-1].endpoints]
-    cubes = place_cubes(groups)
+    of_organs = [agent in config.of_organs for agent in game.chosen.tolist()]
     yield Progress(len(coarse), len(game.scales), "looking closer")
+    looks = [_look(game, cubes) for cubes in place_cubes(groups, of_organs)]
+    legs = yield from _cube_legs(game, looks, coarse, is_last=not config.has_detail)
+    if not config.has_detail:
+        return legs, tuple(looks)
+    yield Progress(len(coarse) + len(legs), len(game.scales), "looking closer still")
+    closer = [_closer_look(game, look, legs[-1].endpoints) for look in looks]
+    more = yield from _cube_legs(game, closer, [*coarse, *legs], is_last=True)
+    return legs + more, (*looks, *closer)
+
+
+def _look(game: _Game, cubes: Cubes) -> Look:
+    """Return what agents see in cubes of `FINE` or `ORGAN`."""
     stack, corners, agents = _seen(game, cubes)
     with torch.inference_mode():
+        if cubes.closeup == ORGAN:
+            one, half, _ = game.network.look_at_organs(stack, agents)
+            return Look(cubes, (one, half))
         fields = game.network.refine(stack, game.maps.features, corners, agents)
-    look = Look(cubes, fields)
-    legs = yield from _cube_legs(game, look, coarse)
-    if not game.network.config.has_detail:
-        return legs, (look,)
-    inner = smaller_cubes(cubes, legs[-1].endpoints)
-    yield Progress(len(coarse) + len(legs), len(game.scales), "looking closer still")
-    stack, _, agents = _seen(game, inner)
-    offsets = _tensor(inner.corners - cubes.corners, device)
-    features = fields[-1].features
+    return Look(cubes, fields)
+
+
+def _closer_look(game: _Game, look: Look, ends: npt.NDArray[np.float64]) -> Look:
+    """Return what agents see where they ended in the cubes of a look."""
+    cubes = closer_cubes(look.cubes, ends)
+    stack, corners, agents = _seen(game, cubes)
     with torch.inference_mode():
+        if cubes.closeup == ORGAN_DETAIL:
+            _, half, quarter = game.network.look_at_organs(stack, agents)
+            return Look(cubes, (half, quarter))
+        offsets = corners - _tensor(look.cubes.corners, str(corners.device))
+        features = look.fields[-1].features
         fields = game.network.look_at_detail(stack, features, offsets, agents)
-    closer = Look(inner, fields)
-    more = yield from _cube_legs(game, closer, [*coarse, *legs])
-    return legs + more, (look, closer)
+    return Look(cubes, fields)
 
 
 def _seen(game: _Game, cubes: Cubes) -> tuple[Tensor, Tensor, Tensor]:
@@ -354,62 +377,71 @@ def _seen(game: _Game, cubes: Cubes) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _cube_legs(
-    game: _Game, look: Look, before: list[Leg]
+    game: _Game, looks: Sequence[Look], before: list[Leg], *, is_last: bool
 ) -> Generator[Progress, None, list[Leg]]:
     """Search inside cubes at their scales, and after the last close-up at the last."""
-    cubes, fields = look.cubes, look.fields
     device = str(game.chosen.device)
-    low, high = (
-        _tensor(np.clip(limit - cubes.corners, 0, cubes.closeup.edge - 1), device)
-        for limit in (game.view.low, game.view.high)
-    )
-    low, high = low[:, None], high[:, None]
-    played = list(zip(cubes.closeup.scales, fields, strict=True))
-    last: tuple[Scale, ...] = ()
-    if cubes.closeup == game.network.config.closeups[-1]:
-        last = last_scales(cubes.closeup.scales[-1])
-        played += [(scale, fields[-1]) for scale in last]
+    first = len(before)
+    steps = game.scales[first:] if is_last else game.scales[first : first + 2]
     here = before[-1].endpoints
     legs: list[Leg] = []
-    for index, (scale, field) in enumerate(played, len(before)):
-        local = _tensor(here[cubes.landmarks] - cubes.corners[:, None], device)
-        starts = torch.minimum(torch.maximum(local, low), high)
-        left = _budgets(game.settings, [*before, *legs], here)[cubes.landmarks]
-        budgets = torch.as_tensor(
-            np.minimum(left, MAX_LAST_MOVES) if scale in last else left, device=device
-        )
-        walking = walk(field, starts, low, high, scale.step, budgets)
-        walks = yield from _reported(walking, index, game, here, cubes)
-        leg = _leg(walks, cubes.members)
-        legs.append(_gathered(_settled(leg) if scale in last else leg, cubes, here))
+    for place, scale in enumerate(steps):
+        # Beyond the scales of a close-up its finest decides, and lost ones go back.
+        is_shorter = place > 1
+        parts = []
+        left = _budgets(game.settings, [*before, *legs], here)
+        if is_shorter:
+            left = np.minimum(left, MAX_LAST_MOVES)
+        for look in looks:
+            cubes, field = look.cubes, look.fields[min(place, 1)]
+            low, high = (
+                _tensor(
+                    np.clip(limit - cubes.corners, 0, cubes.closeup.edge - 1), device
+                )
+                for limit in (game.view.low, game.view.high)
+            )
+            low, high = low[:, None], high[:, None]
+            local = _tensor(here[cubes.landmarks] - cubes.corners[:, None], device)
+            starts = torch.minimum(torch.maximum(local, low), high)
+            budgets = torch.as_tensor(left[cubes.landmarks], device=device)
+            walking = walk(field, starts, low, high, scale.step, budgets)
+            walks = yield from _reported(walking, first + place, game, here, cubes)
+            leg = _leg(walks, cubes.members)
+            parts.append((_settled(leg) if is_shorter else leg, cubes))
+        legs.append(_gathered(parts, here))
         here = legs[-1].endpoints
     return legs
 
 
-def _gathered(leg: Leg, cubes: Cubes, before: npt.NDArray[np.float64]) -> Leg:
-    """Return a leg by landmark and start from one by cube and start."""
+def _gathered(
+    parts: Sequence[tuple[Leg, Cubes]], before: npt.NDArray[np.float64]
+) -> Leg:
+    """Return a leg by landmark and start from those by cube and start."""
     shape = before.shape[:2]
-    n_rows = len(leg.positions)
+    n_rows = max(len(leg.positions) for leg, _ in parts)
     positions = np.broadcast_to(before, (n_rows, *before.shape)).copy()
-    q_values = np.zeros((n_rows - 1, *shape, leg.q_values.shape[-1]), np.float32)
+    q_values = np.zeros((n_rows - 1, *shape, len(ACTION_NAMES)), np.float32)
     actions = np.zeros((n_rows - 1, *shape), np.int64)
     n_moves = np.zeros(shape, np.int64)
     n_spent = np.zeros(shape, np.int64)
     took_part = np.zeros(shape, bool)
     closed = np.ones(shape, bool)
     endpoints = before.copy()
-    for cube, (number, members) in enumerate(
-        zip(cubes.landmarks, cubes.members, strict=True)
-    ):
-        corner = cubes.corners[cube]
-        positions[:, number, members] = leg.positions[:, cube, members] + corner
-        q_values[:, number, members] = leg.q_values[:, cube, members]
-        actions[:, number, members] = leg.actions[:, cube, members]
-        n_moves[number, members] = leg.n_moves[cube, members]
-        n_spent[number, members] = leg.n_spent[cube, members]
-        took_part[number, members] = True
-        closed[number, members] = leg.closed[cube, members]
-        endpoints[number, members] = leg.endpoints[cube, members] + corner
+    for leg, cubes in parts:
+        # One walk may be shorter than another; what follows its end is of no interest.
+        rows, moves = len(leg.positions), len(leg.actions)
+        for cube, (number, members) in enumerate(
+            zip(cubes.landmarks, cubes.members, strict=True)
+        ):
+            corner = cubes.corners[cube]
+            positions[:rows, number, members] = leg.positions[:, cube, members] + corner
+            q_values[:moves, number, members] = leg.q_values[:, cube, members]
+            actions[:moves, number, members] = leg.actions[:, cube, members]
+            n_moves[number, members] = leg.n_moves[cube, members]
+            n_spent[number, members] = leg.n_spent[cube, members]
+            took_part[number, members] = True
+            closed[number, members] = leg.closed[cube, members]
+            endpoints[number, members] = leg.endpoints[cube, members] + corner
     return Leg(
         positions, q_values, actions, n_moves, n_spent, took_part, closed, endpoints
     )

@@ -304,10 +304,26 @@ def network_of(pack: Pack, number: int = 0) -> DenseQNetwork:
     PackError
         If the weights do not fit the architecture its card names.
     """
-    n_landmarks = len(pack.card.by_network[number])
     with fitting_its_card(pack):
-        config = DenseQConfig(n_landmarks=n_landmarks, **pack.card.config)
+        config = config_of(pack.card, number)
         return loaded_network(pack, lambda: DenseQNetwork(config), number)
+
+
+def config_of(card: ModelCard, number: int = 0) -> DenseQConfig:
+    """Return the architecture of a network of a pack.
+
+    Organs that are seen as a whole are those of the first network, which keeps the
+    order of its landmarks whatever it is taught; later ones have none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the card's architecture cannot be.
+    """
+    stated = dict(card.config)
+    if number:
+        stated.pop("organs", None)
+    return DenseQConfig(n_landmarks=len(card.by_network[number]), **stated)
 
 
 def reliability_of(card: ModelCard, landmarks: tuple[str, ...]) -> Reliability | None:

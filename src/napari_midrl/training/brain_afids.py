@@ -166,7 +166,7 @@ def recipe_of(file: ConfigFile) -> Recipe:
         ),
         landmarks=LANDMARKS,
         landmark_notes={name: _note(name) for name in LANDMARKS},
-        config=config.network_of(len(LANDMARKS)),
+        config=config.network_of(len(LANDMARKS), file),
         stages=config.stages(),
         make_cases=brain_cases,
         data=(

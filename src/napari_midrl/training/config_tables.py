@@ -13,8 +13,9 @@ from pydantic import AfterValidator, Field
 from napari_midrl.agents.dense_learning import Targets
 from napari_midrl.agents.dense_network import DenseQConfig
 from napari_midrl.agents.presets import Preset
-from napari_midrl.training.config_file import Table
-from napari_midrl.training.dense_loop import DenseTrainingSettings
+from napari_midrl.errors import InputError
+from napari_midrl.training.config_file import ConfigFile, Table
+from napari_midrl.training.dense_loop import DenseTrainingSettings, Part
 from napari_midrl.training.views import ViewSettings
 
 # Strict, since `n_starts = true` or `base_mm = "8"` is a mistake.
@@ -59,6 +60,8 @@ class NetworkTable(Table):
     fine_channels: Count | None = None
     n_hidden: Count | None = None
     has_detail: Switch | None = None
+    organs: tuple[tuple[CountOrNone, ...], ...] | None = None
+    organ_channels: tuple[Count, Count, Count] | None = None
 
 
 class RuleTable(Table):
@@ -82,6 +85,8 @@ class ViewTable(Table):
     whole_margin: Amount | None = None
     shift_mm: Amount | None = None
     landmark_share: Share | None = None
+    centered: tuple[CountOrNone, ...] | None = None
+    body_share: Share | None = None
     likeness: Share | None = None
     planned_share: Share | None = None
     planned: tuple[tuple[CountOrNone, Positive, Positive, Positive], ...] | None = None
@@ -106,6 +111,7 @@ class StageTable(Table):
     checkpoint_every: Count | None = None
     outside_weight: Amount | None = None
     absent_weight: Amount | None = None
+    learns: Part | None = None
     rule: RuleTable = RuleTable()
     view: ViewTable = ViewTable()
 
@@ -130,9 +136,19 @@ class DenseTable(Table):
     arrangement: ArrangementTable | None = None
     stage: Annotated[tuple[StageTable, ...], Field(min_length=1)]
 
-    def network_of(self, n_landmarks: int) -> DenseQConfig:
-        """Return the architecture for so many agents."""
-        return DenseQConfig(n_landmarks=n_landmarks, **_given(self.network))
+    def network_of(self, n_landmarks: int, file: ConfigFile) -> DenseQConfig:
+        """Return the architecture for so many agents.
+
+        Raises
+        ------
+        InputError
+            If the file names organs that so many agents do not have.
+        """
+        try:
+            return DenseQConfig(n_landmarks=n_landmarks, **_given(self.network))
+        except ValueError as error:
+            msg = f"network: {error}"
+            raise InputError(msg, file.path) from error
 
     def stages(self) -> tuple[DenseTrainingSettings, ...]:
         """Return the settings of every stage, in the order of the file."""

@@ -29,7 +29,7 @@ from napari_midrl.agents.dense_learning import Field, n_step_returns
 from napari_midrl.agents.dense_scales import COARSE_SCALES
 from napari_midrl.io.coreset import StoredCase
 from napari_midrl.training.cases import Surroundings, TrainingCase
-from napari_midrl.training.dense_loop import coarse_starts
+from napari_midrl.training.dense_starts import coarse_starts
 from napari_midrl.training.views import draw_view
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,11 +16,19 @@ from safetensors.torch import load_file, save_file
 
 from napari_midrl.agents.dense_learning import Field, Targets, follow, td_loss
 from napari_midrl.agents.dense_network import DenseQNetwork
-from napari_midrl.agents.dense_scales import COARSE_SCALES, DETAIL, FINE
+from napari_midrl.agents.dense_scales import (
+    COARSE_SCALES,
+    DETAIL,
+    FINE,
+    ORGAN,
+    ORGAN_DETAIL,
+)
 from napari_midrl.agents.layout import channels_last
 from napari_midrl.data.progress import Progress
 from napari_midrl.errors import PackError, TrainingError
+from napari_midrl.training.closer import Closer
 from napari_midrl.training.dense_identity import difference, identity_of
+from napari_midrl.training.dense_starts import coarse_starts
 from napari_midrl.training.precision import lowered
 from napari_midrl.training.views import ViewSettings, draw_view
 
@@ -30,13 +38,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_midrl.agents.dense_network import DenseQConfig, GlobalMaps, QField
-    from napari_midrl.agents.dense_scales import Closeup
+    from napari_midrl.agents.dense_blocks import QField
+    from napari_midrl.agents.dense_network import DenseQConfig, GlobalMaps
     from napari_midrl.training.cases import TrainingCase
     from napari_midrl.training.views import View
 
 
 Watch = Callable[[int, DenseQNetwork], Generator[Progress, None, dict[str, float]]]
+
+Part = Literal["all", "organs", "others"]
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 LEAST_MEASURED = 3
@@ -77,6 +87,10 @@ class DenseTrainingSettings:
         nobody said whether it has it does not count at all (`TrainingCase.unknown`).
     weight_decay
         By which weights shrink at every update, those without a gradient, too.
+    learns
+        Which part: that which sees organs as a whole ("organs"), which needs nothing of
+        the others, all the others ("others"), or "all". Where organs learn alone every
+        view shows one.
     """
 
     n_updates: int
@@ -89,6 +103,7 @@ class DenseTrainingSettings:
     outside_weight: float = 1.0
     absent_weight: float = 0.3
     weight_decay: float = 0.01
+    learns: Part = "all"
     rule: Targets = field(default_factory=Targets)
     view: ViewSettings = field(default_factory=ViewSettings)
 
@@ -256,18 +271,22 @@ class _TrainingState:
         else:
             case = cases[int(torch.randint(len(cases), (), generator=generator))]
             look = settings.view
-        config = self.online_net.config
-        view = draw_view(case, config.base_mm, look, generator)
+        view = self._view(case, look, generator)
         rate = learning_rate_at(self.n_done, settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        with lowered():
-            online = self.online_net.encode(view.array)
-            with torch.no_grad():
-                target = lesson.judge.encode(view.array)
-        coarse = _coarse_losses(online, target, view, settings, lesson.rule, generator)
-        fine = self._fine_losses(online, target, view, lesson, generator)
-        losses = [*coarse, *fine]
+        losses = []
+        if settings.learns != "organs":
+            with lowered():
+                online = self.online_net.encode(view.array)
+                with torch.no_grad():
+                    target = lesson.judge.encode(view.array)
+            losses += _coarse_losses(
+                online, target, view, settings, lesson.rule, generator
+            )
+            losses += self._fine_losses(online, target, view, lesson, generator)
+        if settings.learns != "others":
+            losses += self._organ_losses(view, lesson, generator)
         loss = lesson.weight * torch.stack(losses).sum()
         self.optimizer.zero_grad()
         loss.backward()
@@ -281,6 +300,26 @@ class _TrainingState:
         }
         logged = {"loss": float(loss.detach()), **parts, "learning_rate": rate}
         return logged if past is None else {**logged, "is_past": float(is_past)}
+
+    def _view(
+        self, case: TrainingCase, look: ViewSettings, generator: torch.Generator
+    ) -> View:
+        """Return a view of a case; one that shows an organ where only those teach.
+
+        Raises
+        ------
+        TrainingError
+            If no view does.
+        """
+        config = self.online_net.config
+        if self.settings.learns != "organs":
+            return draw_view(case, config.base_mm, look, generator)
+        for _ in range(MAX_LOST_UPDATES):
+            view = draw_view(case, config.base_mm, look, generator)
+            if len(_organs_in(view, config)):
+                return view
+        msg = f"{case.name}: {MAX_LOST_UPDATES} views show no organ"
+        raise TrainingError(msg)
 
     def _step(self, gradient_norm: Tensor) -> None:
         """Change the weights, unless the gradient is not a number.
@@ -318,7 +357,7 @@ class _TrainingState:
             return []
         order = torch.randperm(len(known), generator=generator)
         landmarks = known[order[: self.settings.n_fine_landmarks]]
-        fine = _Closer.around(view, landmarks, FINE, 4.0, generator)
+        fine = Closer.around(view, landmarks, FINE, 4.0, generator)
         place = fine.corners, landmarks
         with lowered():
             trained = self.online_net.refine(fine.cubes, online.features, *place)
@@ -328,7 +367,7 @@ class _TrainingState:
         losses = self._close_losses(fields, lesson.rule, fine, (4.5, 2.5), generator)
         if not self.online_net.config.has_detail:
             return losses
-        inner = _Closer.around(view, landmarks, DETAIL, 1.5, generator)
+        inner = Closer.around(view, landmarks, DETAIL, 1.5, generator)
         place = inner.corners - fine.corners, landmarks
         online_fine, target_fine = trained[-1].features, judged[-1].features
         with lowered():
@@ -340,11 +379,36 @@ class _TrainingState:
             fields, lesson.rule, inner, (2.5, 1.25), generator
         )
 
+    def _organ_losses(
+        self, view: View, lesson: _Lesson, generator: torch.Generator
+    ) -> list[Tensor]:
+        """Return the losses in cubes that show organs, from far off and from near."""
+        landmarks = _organs_in(view, self.online_net.config)
+        if len(landmarks) == 0:
+            return []
+        losses = []
+        looks = (ORGAN, 4.0, (4.5, 2.5)), (ORGAN_DETAIL, 1.5, (2.5, 1.25))
+        for number, (closeup, off, reaches) in enumerate(looks):
+            closer = Closer.around(view, landmarks, closeup, off, generator)
+            with lowered():
+                trained = self.online_net.look_at_organs(closer.cubes, landmarks)
+                with torch.no_grad():
+                    judged = lesson.judge.look_at_organs(closer.cubes, landmarks)
+            one, other = (fields[number : number + 2] for fields in (trained, judged))
+            losses += self._close_losses(
+                ((one[0], one[1]), (other[0], other[1])),
+                lesson.rule,
+                closer,
+                reaches,
+                generator,
+            )
+        return losses
+
     def _close_losses(
         self,
         fields: tuple[tuple[QField, QField], tuple[QField, QField]],
         rule: Targets | None,
-        closer: _Closer,
+        closer: Closer,
         reaches: tuple[float, float],
         generator: torch.Generator,
     ) -> list[Tensor]:
@@ -443,34 +507,10 @@ class _Lesson:
         return REMEMBERED_WEIGHT if self.rule is None else 1.0
 
 
-@dataclass(frozen=True)
-class _Closer:
-    """Cubes near landmarks: where they begin, what they show, what is sought there.
-
-    `targets` count from the corners.
-    """
-
-    closeup: Closeup
-    corners: Tensor
-    cubes: Tensor
-    targets: Tensor
-
-    @classmethod
-    def around(
-        cls,
-        view: View,
-        landmarks: Tensor,
-        closeup: Closeup,
-        reach: float,
-        generator: torch.Generator,
-    ) -> _Closer:
-        """Return a cube per landmark, off its center by up to `reach` base units."""
-        places = view.targets[landmarks]
-        off = (torch.rand(len(places), 3, generator=generator) * 2 - 1) * reach
-        centers = places + off
-        corners = centers - closeup.edge / 2 + 0.5
-        cubes = view.cubes(centers, landmarks, closeup)
-        return cls(closeup, corners, cubes, places - corners)
+def _organs_in(view: View, config: DenseQConfig) -> Tensor:
+    """Return the landmarks of organs that a view shows."""
+    of_organs = torch.tensor(config.of_organs, dtype=torch.long)
+    return of_organs[view.shows(view.targets)[of_organs]]
 
 
 def _coarse_losses(
@@ -496,37 +536,6 @@ def _coarse_losses(
         pair = [maps.fields[index].only(view.known) for maps in (online, target)]
         losses.append(td_loss(pair[0], pair[1], starts, bounds, scale, rule, weights))
     return losses
-
-
-def coarse_starts(
-    view: View, targets: Tensor, step: float, n_starts: int, generator: torch.Generator
-) -> Tensor:
-    """Return states near the landmark, near other landmarks, and anywhere.
-
-    Most lie near the landmark, at half a step to three: that is where what moves are
-    worth changes sign. The coarsest scale must also cross the whole volume, the next
-    only mends what the first left; near other landmarks is where confusions are
-    decided. Of a landmark outside the view more lie anywhere: all of an image that does
-    not show it must lead out of it.
-    """
-    n = len(targets)
-    shown = view.shows(targets)
-    anywhere = view.low + torch.rand(n, 3, generator=generator) * (view.high - view.low)
-    targets = torch.where(targets.isnan(), anywhere, targets)
-    everywhere = torch.rand(n, n_starts, 3, generator=generator)
-    everywhere = view.low + everywhere * (view.high - view.low)
-    noise = torch.randn(n, n_starts, 3, generator=generator) * step
-    nearness = torch.rand(n, n_starts, 1, generator=generator)
-    near = targets[:, None] + noise * 0.5 * 6.0**nearness
-    other = torch.randint(n, (n, n_starts), generator=generator)
-    beside = targets[other] + noise * 1.5
-    is_coarsest = step == COARSE_SCALES[0].step
-    of_shown = [0.25, 0.60, 0.15] if is_coarsest else [0.05, 0.85, 0.10]
-    share = torch.tensor([[0.60, 0.30, 0.10], of_shown])[shown.long()]
-    kind = torch.multinomial(share, n_starts, replacement=True, generator=generator)
-    kind = kind[..., None]
-    starts = torch.where(kind == 0, everywhere, torch.where(kind == 1, near, beside))
-    return starts.clamp(view.low, view.high)
 
 
 def seconds_per_update(

@@ -281,7 +281,7 @@ def recipe_of(file: ConfigFile) -> Recipe:
             "right nipple": "tip of the right nipple",
             "prostate": "center of the prostate",
         },
-        config=config.network_of(len(LANDMARKS)),
+        config=config.network_of(len(LANDMARKS), file),
         stages=config.stages(),
         make_cases=partial(digital_cases, patients=patients),
         data=(

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from napari_midrl.agents.dense_network import DenseQNetwork, QHead
+from napari_midrl.agents.dense_blocks import QHead
+from napari_midrl.agents.dense_network import DenseQNetwork
 
 
 @torch.no_grad()
@@ -34,11 +35,14 @@ def grown(
     n_kept = network.config.n_landmarks if keeps_agents else 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        larger = DenseQNetwork(replace(network.config, n_landmarks=n_kept + n_new))
+        config = replace(network.config, n_landmarks=n_kept + n_new)
+        if not keeps_agents:
+            config = replace(config, organs=())
+        larger = DenseQNetwork(config)
     old = network.state_dict()
     own = {f"{name}.{part}" for name in _heads(larger) for part in ("weight", "bias")}
     for name, tensor in larger.state_dict().items():
-        if name in own:
+        if name in own and not name.startswith("organ_part."):
             tensor[:n_kept] = old[name][:n_kept]
         else:
             tensor.copy_(old[name])

@@ -17,6 +17,8 @@ from torch.nn import functional
 from napari_midrl.agents.dense_network import COARSEST_LEVEL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Generator, Tensor
 
     from napari_midrl.agents.dense_scales import Closeup
@@ -52,6 +54,12 @@ class ViewSettings:
     landmark_share
         Share of the other views whose field of view is planned around a landmark, as
         a radiographer would.
+    centered
+        Numbers of the landmarks such views are planned around, more often if it is
+        there more often; none means all alike.
+    body_share
+        Share of the views that no plan says otherwise of that show none of
+        `TrainingCase.regional`; the rest show any image.
     likeness
         How alike the edges of a partial field of view are within their ranges: 0 for
         each by itself, 1 for all at the same share of its range.
@@ -87,6 +95,8 @@ class ViewSettings:
     whole_margin: float = 0.10
     shift_mm: float = 0.0
     landmark_share: float = 0.0
+    centered: tuple[int, ...] = ()
+    body_share: float = 0.0
     likeness: float = 0.0
     planned_share: float = 0.0
     planned: tuple[tuple[int, float, float, float], ...] = ()
@@ -343,7 +353,7 @@ def draw_view(
         Source of all randomness.
     """
     plan = _draw_plan(case, settings, generator)
-    shown = case.regional if plan else range(len(case.images))
+    shown = _draw_shown(case, settings, plan, generator)
     pick = shown[int(torch.randint(len(shown), (), generator=generator))]
     rendering = _draw_rendering(settings, generator)
     source = _rendered(case.images[pick], case.spacing_mm, rendering)
@@ -452,12 +462,29 @@ def _draw_field_of_view(
         fov[axis] = thin * (thick / thin) ** _uniform(generator)
     fov = torch.minimum(fov, extent_mm)
     if settings.landmark_share and _uniform(generator) < settings.landmark_share:
-        known = case.targets_lps_mm[~case.targets_lps_mm.isnan().any(dim=-1)]
-        pick = int(torch.randint(len(known), (), generator=generator))
+        known = (~case.targets_lps_mm.isnan().any(dim=-1)).nonzero()[:, 0].tolist()
+        sought = [n for n in settings.centered if n in known] or known
+        pick = int(torch.randint(len(sought), (), generator=generator))
         aside = 0.35 * fov * (2 * torch.rand(3, generator=generator) - 1)
-        return fov, _kept_inside(known[pick] + aside, fov, middle, extent_mm)
+        center = case.targets_lps_mm[sought[pick]] + aside
+        return fov, _kept_inside(center, fov, middle, extent_mm)
     free = (extent_mm - fov) / 2
     return fov, middle + free * (2 * torch.rand(3, generator=generator) - 1)
+
+
+def _draw_shown(
+    case: TrainingCase,
+    settings: ViewSettings,
+    plan: _Plan | None,
+    generator: Generator,
+) -> Sequence[int]:
+    """Return which images of a case a view may show."""
+    if plan is not None:
+        return case.regional
+    everything = range(len(case.images))
+    if not settings.body_share or _uniform(generator) >= settings.body_share:
+        return everything
+    return [n for n in everything if n not in case.regional] or everything
 
 
 def _draw_plan(

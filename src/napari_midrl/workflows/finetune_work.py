@@ -134,8 +134,8 @@ def read_cases(
 ) -> Generator[Progress, None, None]:
     """Read all cases; make training cases and constellations of those to learn from."""
     from napari_midrl.agents.constellation import Constellation
-    from napari_midrl.agents.dense_network import DenseQConfig
     from napari_midrl.localizers.constellations import constellation_of
+    from napari_midrl.localizers.midrl import config_of
     from napari_midrl.training.case_views import case_of
 
     cases = []
@@ -144,7 +144,8 @@ def read_cases(
         cases.append((yield from opened(case)))
     work.train = tuple(case for case in cases if case.name in split.train)
     work.held_out = tuple(case for case in cases if case.name in split.held_out)
-    config = DenseQConfig(n_landmarks=len(work.taught), **work.pack.card.config)
+    # All networks of a pack see equally fine.
+    config = config_of(work.pack.card)
     made, grids, positions = [], [], []
     for case in work.train:
         known = known_in(case, work.landmarks)

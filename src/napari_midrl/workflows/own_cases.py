@@ -51,7 +51,7 @@ def own_recipe(data: Path | None, file: ConfigFile, seed: int) -> Recipe:
     used = tuple(case for case in found if case.name in split.train)
     landmarks = landmarks_in(used, None)
     config = file.checked(DenseTable)
-    network = config.network_of(len(landmarks))
+    network = config.network_of(len(landmarks), file)
     held_out = ", ".join(split.held_out) or "none"
     return Recipe(
         name="own-cases",
