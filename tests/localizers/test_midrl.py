@@ -149,6 +149,16 @@ class TestOracle(LocalizerContract):
         return GRID
 
 
+def assert_rows_are_steps(walk, steps):
+    """Every row is one move from the one before; steps of all scales, base units."""
+    moved_mm = np.diff(walk.positions_lps_mm, axis=0)
+    wanted_mm = walk.step_sizes_mm[:-1, None] * DIRECTIONS.numpy()[walk.actions]
+    np.testing.assert_allclose(moved_mm, wanted_mm, atol=1e-3)
+    np.testing.assert_array_equal(
+        walk.step_sizes_mm, BASE_MM * np.array(steps)[walk.scales]
+    )
+
+
 @pytest.mark.parametrize("n_starts", [1, 24])
 @pytest.mark.parametrize("name", ["oracle", "untrained"])
 def test_every_row_is_one_step_from_the_one_before(name, n_starts, request):
@@ -158,15 +168,10 @@ def test_every_row_is_one_step_from_the_one_before(name, n_starts, request):
     found = finish(localizer.localize(blob(GRID, PLACE_LPS_MM), settings))
     assert len(found.trajectories) == 2 * n_starts
     for walk in found.trajectories:
-        moved_mm = np.diff(walk.positions_lps_mm, axis=0)
-        wanted_mm = walk.step_sizes_mm[:-1, None] * DIRECTIONS.numpy()[walk.actions]
-        np.testing.assert_allclose(moved_mm, wanted_mm, atol=1e-3)
+        assert_rows_are_steps(walk, STEPS)
         np.testing.assert_array_equal(walk.q_values.argmax(axis=1), walk.actions)
         np.testing.assert_array_equal(walk.positions_lps_mm[-1], walk.endpoint_lps_mm)
         assert (np.diff(walk.scales) >= 0).all()
-        np.testing.assert_array_equal(
-            walk.step_sizes_mm, BASE_MM * np.array(STEPS)[walk.scales]
-        )
 
 
 def test_agents_that_find_no_rest_at_the_last_steps_stay_where_they_had_it():
@@ -230,14 +235,9 @@ def test_agents_that_look_at_the_detail_end_at_it():
     assert np.linalg.norm(missed_mm) < 0.25
     walk = found.trajectories[0]
     steps = [4, 2, 1, 0.5, 0.5, 0.25, 0.125, 0.0625]
-    np.testing.assert_array_equal(
-        walk.step_sizes_mm, BASE_MM * np.array(steps)[walk.scales]
-    )
+    assert_rows_are_steps(walk, steps)
     # The moves at half a unit that mend the miss belong to the detail.
     assert {4, 5, 6, 7} <= set(walk.scales)
-    moved_mm = np.diff(walk.positions_lps_mm, axis=0)
-    wanted_mm = walk.step_sizes_mm[:-1, None] * DIRECTIONS.numpy()[walk.actions]
-    np.testing.assert_allclose(moved_mm, wanted_mm, atol=1e-3)
 
 
 class Anatomist(Oracle):
@@ -268,16 +268,13 @@ class Anatomist(Oracle):
 def test_agents_of_organs_look_at_them_as_a_whole_and_the_others_at_the_detail():
     localizer = MidrlLocalizer("anatomist", NAMES, Anatomist())
     volume = blob(GRID, PLACE_LPS_MM)
-    boxes_mm = []
-    searching = localizer.localize(volume, QUICK)
-    while True:
-        try:
-            report = next(searching)
-        except StopIteration as stop:
-            found = stop.value
-            break
-        if isinstance(report, SearchProgress):
-            boxes_mm.append((report.done, *report.box_sizes_mm[:, 0, 0]))
+    reports = []
+    found = finish(localizer.localize(volume, QUICK), reports.append)
+    boxes_mm = [
+        (report.done, *report.box_sizes_mm[:, 0, 0])
+        for report in reports
+        if isinstance(report, SearchProgress)
+    ]
     assert [done for done, *_ in boxes_mm] == sorted(done for done, *_ in boxes_mm)
     fine, detail = (closeup.scales[0].box * BASE_MM for closeup in (FINE, DETAIL))
     organ = 20 * BASE_MM
@@ -288,14 +285,9 @@ def test_agents_of_organs_look_at_them_as_a_whole_and_the_others_at_the_detail()
         assert np.linalg.norm(result.position_lps_mm - place_lps_mm) < 0.6
     steps = [4, 2, 1, 0.5, 0.5, 0.25, 0.125, 0.0625]
     for walk in found.trajectories:
-        moved_mm = np.diff(walk.positions_lps_mm, axis=0)
-        wanted_mm = walk.step_sizes_mm[:-1, None] * DIRECTIONS.numpy()[walk.actions]
-        np.testing.assert_allclose(moved_mm, wanted_mm, atol=1e-3)
+        assert_rows_are_steps(walk, steps)
         np.testing.assert_array_equal(walk.q_values.argmax(axis=1), walk.actions)
         assert (np.diff(walk.scales) >= 0).all()
-        np.testing.assert_array_equal(
-            walk.step_sizes_mm, BASE_MM * np.array(steps)[walk.scales]
-        )
         close = walk.scales >= 2
         if walk.landmark == NAMES[1]:
             assert (walk.box_sizes_mm[close] == organ).all()
@@ -549,15 +541,9 @@ def test_other_defects_are_not_taken_for_lack_of_memory():
 def test_the_budget_counts_the_steps_of_all_scales(oracle, max_steps):
     settings = replace(QUICK, max_steps=max_steps)
     volume = blob(GRID, PLACE_LPS_MM)
-    steps_taken = 0
-    task = oracle.localize(volume, settings)
-    while True:
-        try:
-            report = next(task)
-        except StopIteration as stop:
-            found = stop.value
-            break
-        steps_taken += isinstance(report, SearchProgress)
+    reports = []
+    found = finish(oracle.localize(volume, settings), reports.append)
+    steps_taken = sum(isinstance(report, SearchProgress) for report in reports)
     assert all(walk.n_steps <= max_steps for walk in found.trajectories)
     # Each scale looks at least once, even with nothing left to spend.
     assert steps_taken <= max_steps * 2 + 4

@@ -32,6 +32,19 @@ class Cubes:
     corners: npt.NDArray[np.float64]
     members: npt.NDArray[np.bool_]
 
+    def limits(
+        self, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return where each cube ends or the image, whose corners these are.
+
+        Shapes (n, 3), from the cubes' own corners.
+        """
+        last = self.closeup.edge - 1
+        lowest, highest = (
+            np.clip(limit - self.corners, 0, last) for limit in (low, high)
+        )
+        return lowest, highest
+
     def back(
         self, local: npt.NDArray[np.float64], rest: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:

@@ -289,11 +289,7 @@ class DensePolicy:
 
     def _arena_of(self, look: Look, part: int, step: float) -> _Arena:
         cubes = look.cubes
-        last = cubes.closeup.edge - 1
-        low, high = (
-            np.clip(limit - cubes.corners, 0, last)
-            for limit in (self._view.low, self._view.high)
-        )
+        low, high = cubes.limits(self._view.low, self._view.high)
         weights = cubes.members.mean(axis=1)
         weights = weights / weights.sum()
         where = cubes.corners, low, high, weights

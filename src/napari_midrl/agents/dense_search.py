@@ -384,6 +384,11 @@ def _cube_legs(
     first = len(before)
     steps = game.scales[first:] if is_last else game.scales[first : first + 2]
     here = before[-1].endpoints
+    corners = game.view.low, game.view.high
+    limits = [
+        [_tensor(limit[:, None], device) for limit in look.cubes.limits(*corners)]
+        for look in looks
+    ]
     legs: list[Leg] = []
     for place, scale in enumerate(steps):
         # Beyond the scales of a close-up its finest decides, and lost ones go back.
@@ -392,15 +397,8 @@ def _cube_legs(
         left = _budgets(game.settings, [*before, *legs], here)
         if is_shorter:
             left = np.minimum(left, MAX_LAST_MOVES)
-        for look in looks:
+        for look, (low, high) in zip(looks, limits, strict=True):
             cubes, field = look.cubes, look.fields[min(place, 1)]
-            low, high = (
-                _tensor(
-                    np.clip(limit - cubes.corners, 0, cubes.closeup.edge - 1), device
-                )
-                for limit in (game.view.low, game.view.high)
-            )
-            low, high = low[:, None], high[:, None]
             local = _tensor(here[cubes.landmarks] - cubes.corners[:, None], device)
             starts = torch.minimum(torch.maximum(local, low), high)
             budgets = torch.as_tensor(left[cubes.landmarks], device=device)

@@ -394,19 +394,15 @@ class _TrainingState:
                 trained = self.online_net.look_at_organs(closer.cubes, landmarks)
                 with torch.no_grad():
                     judged = lesson.judge.look_at_organs(closer.cubes, landmarks)
-            one, other = (fields[number : number + 2] for fields in (trained, judged))
+            fields = trained[number : number + 2], judged[number : number + 2]
             losses += self._close_losses(
-                ((one[0], one[1]), (other[0], other[1])),
-                lesson.rule,
-                closer,
-                reaches,
-                generator,
+                fields, lesson.rule, closer, reaches, generator
             )
         return losses
 
     def _close_losses(
         self,
-        fields: tuple[tuple[QField, QField], tuple[QField, QField]],
+        fields: tuple[Sequence[QField], Sequence[QField]],
         rule: Targets | None,
         closer: Closer,
         reaches: tuple[float, float],

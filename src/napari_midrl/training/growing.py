@@ -42,7 +42,7 @@ def grown(
     old = network.state_dict()
     own = {f"{name}.{part}" for name in _heads(larger) for part in ("weight", "bias")}
     for name, tensor in larger.state_dict().items():
-        if name in own and not name.startswith("organ_part."):
+        if name in own:
             tensor[:n_kept] = old[name][:n_kept]
         else:
             tensor.copy_(old[name])
@@ -50,4 +50,9 @@ def grown(
 
 
 def _heads(network: DenseQNetwork) -> list[str]:
-    return [n for n, module in network.named_modules() if isinstance(module, QHead)]
+    """Return the heads with an agent for every landmark; organs have others."""
+    return [
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, QHead) and not name.startswith("organ_part.")
+    ]

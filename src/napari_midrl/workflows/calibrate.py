@@ -178,14 +178,13 @@ def fitted(answers: list[Answer], n_patients: int) -> ReliabilityStatement:
 
 def answers_of(folder: Path, seed: int) -> list[Answer]:
     """Return what agents answer on one digital patient, whole and in part."""
-    from napari_midrl.agents.dense_network import DenseQConfig
     from napari_midrl.agents.reliability import evidence_size
+    from napari_midrl.localizers.midrl import config_of
     from napari_midrl.localizers.packs import localizer_of
 
     pack = read_pack(folder)
     # It refuses nothing: the fit is to learn from all answers.
-    config = DenseQConfig(n_landmarks=len(pack.card.landmarks), **pack.card.config)
-    n = evidence_size(len(config.scales))
+    n = evidence_size(len(config_of(pack.card).scales))
     neutral = ReliabilityStatement(
         means=[0.0] * n, scales=[1.0] * n, weights=[0.0] * n, bias=0
     )
