@@ -4,11 +4,12 @@
     midrl evaluate digital-patient phantom:1000-1099 --region breast --json breast.json
     midrl evaluate digital-patient phantom:1000-1099 --region prostate \
         --json prostate.json
+    python docs/make_tables.py digital-patient whole.json breast.json prostate.json
+
     python -m benchmarks.template_poses FOLDER CASES --poses 10
     midrl evaluate brain-afids CASES/upright --json upright.json
     midrl evaluate brain-afids CASES/posed --json posed.json
-    python docs/make_tables.py whole.json breast.json prostate.json \
-        upright.json posed.json
+    python docs/make_tables.py brain-afids upright.json posed.json
 
 FOLDER holds the brain templates and their fiducials.
 """
@@ -27,7 +28,6 @@ from napari_midrl.io.model_store import read_card, write_card
 
 ROOT = Path(__file__).parents[1]
 PACKS = ROOT / "src" / "napari_midrl" / "packs"
-BLOCK = re.compile(r"(<!-- measured:begin -->\n).*(\n<!-- measured:end -->)", re.DOTALL)
 CELL_KEYS = (
     "landmark",
     "sequence",
@@ -102,13 +102,17 @@ prostates of real people; the landmarks of one side, the 3D agents in whole bodi
 
 
 def main() -> None:
-    whole, breast, prostate, upright, posed = (
-        json.loads(Path(a).read_text()) for a in sys.argv[1:6]
-    )
+    pack, *files = sys.argv[1:]
+    write = {"digital-patient": digital_patient, "brain-afids": brain_afids}[pack]
+    write(*(json.loads(Path(file).read_text()) for file in files))
+
+
+def digital_patient(
+    whole: dict[str, Any], breast: dict[str, Any], prostate: dict[str, Any]
+) -> None:
     regions = {"whole body": whole, "breast": breast, "prostate": prostate}
-    lines = [*digital_table(regions), "", *brain_table(upright, posed)]
-    fill(ROOT / "README.md", lines)
-    fill(ROOT / "docs" / "results.md", paper_table(regions))
+    fill(ROOT / "README.md", "digital-patient", digital_table(regions))
+    fill(ROOT / "docs" / "results.md", "digital-patient", paper_table(regions))
     write_metrics(
         "digital-patient",
         {
@@ -124,6 +128,10 @@ def main() -> None:
             ],
         },
     )
+
+
+def brain_afids(upright: dict[str, Any], posed: dict[str, Any]) -> None:
+    fill(ROOT / "README.md", "brain-afids", brain_table(upright, posed))
     write_metrics(
         "brain-afids",
         {
@@ -141,16 +149,17 @@ def main() -> None:
             "in random poses": cells_of(posed),
         },
     )
-    print("\n".join(lines))
 
 
-def fill(path: Path, lines: list[str]) -> None:
-    """Replace what stands between the markers of a page."""
-    text, n = BLOCK.subn(
-        lambda block: block[1] + "\n".join(lines) + block[2], path.read_text()
-    )
-    assert n == 1, f"{path.name} has lost its markers"
+def fill(path: Path, pack: str, lines: list[str]) -> None:
+    """Replace what stands between a pack's markers on a page, and show it."""
+    begin, end = (f"<!-- measured:{pack}:{edge} -->" for edge in ("begin", "end"))
+    block = re.compile(f"(?<={begin}\n).*(?=\n{end})", re.DOTALL)
+    table = "\n".join(lines)
+    text, n = block.subn(lambda _: table, path.read_text())
+    assert n == 1, f"{path.name} has lost its markers of {pack}"
     path.write_text(text)
+    print(table)
 
 
 def digital_table(regions: dict[str, dict[str, Any]]) -> list[str]:
