@@ -732,13 +732,25 @@ def test_no_page_makes_the_dock_scroll_on_a_laptop(make_annotating, qtbot):
         assert bar.maximum() == 0, tabs.tabText(n)
 
 
+def taken_keys(viewer):
+    return {str(key) for key, on_key in viewer.keymap.items() if is_ours(on_key)}
+
+
+def is_ours(on_key):
+    return "napari_midrl" in repr(on_key)
+
+
 def test_both_docks_live_together_and_either_closes_first(make_annotating, fakes):
     viewer, dock = make_annotating()
+    keys = taken_keys(viewer)
+    assert "Ctrl+Z" in keys
     search = SearchDock(viewer, fakes.fake_engine(), Preferences(autoplay=False))
     viewer.window.add_dock_widget(search, name="MIDRL: search", area="right")
+    assert taken_keys(viewer) > keys
     dock.show_view(THREE_D)
     assert sum("axial" in layer.name for layer in viewer.layers) == 1
     viewer.window.remove_dock_widget(search)
+    assert taken_keys(viewer) == keys
     dock.show_view(AXIAL)
     dock.do(Place("heart", TRUTH["heart"]))
     dock.show_view(THREE_D)
@@ -746,4 +758,4 @@ def test_both_docks_live_together_and_either_closes_first(make_annotating, fakes
     viewer.window.remove_dock_widget(dock)
     assert [layer.name for layer in viewer.layers] == ["T2w"]
     assert not any(key.startswith("midrl") for key in viewer.canvas.overlays)
-    assert not [k for k in viewer.keymap.values() if "Keys" in repr(k)]
+    assert not taken_keys(viewer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial, update_wrapper
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
@@ -18,8 +18,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_midrl.plugin.canvas_keys import CanvasKeys
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     import napari.viewer
 
@@ -86,35 +88,18 @@ class Keys:
         viewer: napari.viewer.Viewer,
         dock: QWidget,
         table: QWidget,
-        actions: Iterable[Action],
+        actions: Sequence[Action],
         tell: Callable[[str], object],
     ) -> None:
-        self._viewer = viewer
         self._tell = tell
-        self._bound: list[tuple[str, object, object]] = []
+        acts = {action.key: partial(self._on_key, action) for action in actions}
+        self._on_canvas = CanvasKeys(viewer, acts)
         for action in actions:
-            self._bind(action)
             self._add_shortcut(action, dock, table)
 
     def close(self) -> None:
         """Give the keys of the canvas back."""
-        keymap = self._viewer.keymap
-        for key, ours, before in self._bound:
-            for bound_key, bound in list(keymap.items()):
-                if bound is ours:
-                    del keymap[bound_key]
-                    if before is not None:
-                        self._viewer.bind_key(key, before, overwrite=True)
-        self._bound = []
-
-    def _bind(self, action: Action) -> None:
-        before = dict(self._viewer.keymap)
-        # napari 0.9 asks every bound function for its name, at any key.
-        on_key = update_wrapper(partial(self._on_key, action), self._on_key)
-        self._viewer.bind_key(action.key, on_key, overwrite=True)
-        for key, bound in self._viewer.keymap.items():
-            if bound is on_key:
-                self._bound.append((action.key, on_key, before.get(key)))
+        self._on_canvas.give_back()
 
     def _add_shortcut(self, action: Action, dock: QWidget, table: QWidget) -> None:
         if action.key in _NATIVE_KEYS:
@@ -130,7 +115,7 @@ class Keys:
         )
         shortcut.activated.connect(partial(self._on_key, action))
 
-    def _on_key(self, action: Action, viewer: object = None) -> None:
+    def _on_key(self, action: Action) -> None:
         reason = action.attempt()
         if reason:
             self._tell(f"{action.title}: {reason}")

@@ -16,6 +16,7 @@ from napari_midrl.data.settings import SearchSettings
 from napari_midrl.errors import MidrlError
 from napari_midrl.plugin.background import BackgroundTask
 from napari_midrl.plugin.canvas import undrawn
+from napari_midrl.plugin.canvas_keys import CanvasKeys
 from napari_midrl.plugin.colors import Colors, landmark_colors
 from napari_midrl.plugin.column import ELLIPSIS
 from napari_midrl.plugin.dock import Dock, failure_text, set_up_canvas
@@ -54,7 +55,6 @@ from napari_midrl.plugin.result_rows import (
     row_of_result,
 )
 from napari_midrl.plugin.saving_task import SavingTask
-from napari_midrl.plugin.search_keys import SearchKeys
 from napari_midrl.plugin.surroundings import borrow
 from napari_midrl.plugin.turns import Turns
 from napari_midrl.plugin.views import SLAB_MM, set_slab, show_standard_view
@@ -213,7 +213,7 @@ class SearchDock(Dock):
             "Control-Left": partial(self.replay.step, -1),
             "Control-Right": partial(self.replay.step, 1),
         }
-        self._keys = SearchKeys(viewer, acts)
+        self._keys = CanvasKeys(viewer, acts)
 
     # ---- volumes and packs
 
@@ -577,4 +577,4 @@ class SearchDock(Dock):
         dims.events.ndisplay.disconnect(self._on_slicing_changed)
         self._viewer.events.theme.disconnect(self._on_theme)
         self._names.close()
-        self._keys.release()
+        self._keys.give_back()
