@@ -330,7 +330,9 @@ def ours(
 ) -> MidrlLocalizer:
     """Train our agents by the first stage of their recipe, cut to so many updates."""
     recipe = digital_patient.RECIPE
-    config = replace(recipe.config, n_landmarks=len(WHOLE_BODY_LANDMARKS))
+    # The first stage teaches no agent to see an organ as a whole.
+    n = len(WHOLE_BODY_LANDMARKS)
+    config = replace(recipe.config, n_landmarks=n, organs=())
     settings = replace(recipe.stages[0], n_updates=n_updates, seed=seed)
     network = finish(train_dense(config, patients.dense, settings), watch)
     return MidrlLocalizer(OURS, WHOLE_BODY_LANDMARKS, network)

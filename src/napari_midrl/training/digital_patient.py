@@ -299,12 +299,12 @@ def recipe_of(file: ConfigFile) -> Recipe:
         limits=(
             "Not a medical device. Never saw a real patient in training: in the two "
             "real examinations that were tried it met the prostate in five of nine "
-            "sequences and neither kidney (docs/real-mri.md). Knows computed bodies "
-            "from shoulder to mid-calf, and breasts and prostates in the published "
-            "acquisitions; there most landmarks are found within 4 mm. In whole "
-            "bodies nipples are missed by more than 10 mm in one image of eleven. Of "
-            "landmarks that an image does not show one in three is found in it, "
-            "mostly with a confidence below 5 %: seek what the image is of."
+            "sequences and refused both kidneys (docs/real-mri.md). Knows computed "
+            "bodies from shoulder to mid-calf, and breasts and prostates in the "
+            "published acquisitions; there most landmarks are found within 4 mm. In "
+            "whole bodies nipples are missed by more than 10 mm in one image of "
+            "eleven. Of landmarks that an image does not show one in three is found "
+            "in it, mostly with a confidence below 5 %: seek what the image is of."
         ),
         **config.upright(),
         source=file,

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 N_PATIENTS = 12
 """Digital patients that are drawn again."""
 
-VIEW = DIGITAL_PATIENT.stages[-1].view
-"""Views of past cases: those that digital patients were learned from. No view is
-larger than its case, so they suit smaller cases, too."""
+VIEW = [s for s in DIGITAL_PATIENT.stages if s.learns != "organs"][-1].view
+"""Views of past cases: those that digital patients were learned from, of all that they
+show. No view is larger than its case, so they suit smaller cases, too."""
 
 REGENERATED = ("digital-patient",)
 """Recipes whose cases can be made anew wherever the program runs."""
