@@ -119,10 +119,13 @@ def test_a_missing_file_is_named(midrl, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT for one process on Windows")
 def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path):
     code = textwrap.dedent("""
-        import sys, time
+        import signal, sys, time
         import napari_midrl.workflows.phantom as workflow
         from napari_midrl.cli.main import app
         from napari_midrl.data.progress import Progress
+
+        # A shell that starts the tests in the background has them ignore it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
         def endless(seed, quick):
             while True:
